@@ -35,7 +35,7 @@ def write_atomically(path: Path, content: bytes | str) -> None:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        Path(temporary).replace(path)
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
@@ -157,21 +157,12 @@ class RunFolder:
                         f"or continue that run with striate train --resume {path}."
                     )
                 return cls(path)
-            root = Path("runs")
-            root.mkdir(exist_ok=True)
-            for number in count(1):
-                candidate = root / f"{hint}-{number}"
-                try:
-                    candidate.mkdir()
-                    return cls(candidate)
-                except FileExistsError:
-                    continue
+            return cls(_first_free(Path("runs"), hint))
         except OSError as error:
             raise RunError(
                 f"The run folder {path or 'runs/'} cannot be made ({error.strerror}): choose another place "
                 "with --run."
             ) from None
-        raise RunError("unreachable")  # count() never ends; this line is for the type checker
 
     @classmethod
     def open(cls, path: Path) -> RunFolder:
@@ -189,3 +180,16 @@ class RunFolder:
                 f"use the version of striate that wrote it, or train again."
             )
         return folder
+
+
+def _first_free(root: Path, hint: str) -> Path:
+    """Make and return ``root/<hint>-<n>``; mkdir decides, so that two processes never share one."""
+    root.mkdir(exist_ok=True)
+    number = 1
+    while True:
+        try:
+            candidate = root / f"{hint}-{number}"
+            candidate.mkdir()
+            return candidate
+        except FileExistsError:
+            number += 1
