@@ -13,7 +13,6 @@ import os
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import count
 from pathlib import Path
 from typing import Any
 
