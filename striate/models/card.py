@@ -1,0 +1,38 @@
+"""What is known about a network before it is built: its paper and its published numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Card:
+    """One network. Every number has a source, or is recounted exactly by a test.
+
+    A network's smallest image is not here: ``registry.minimum_size`` derives it.
+    """
+
+    name: str
+    """What ``create`` calls it."""
+    title: str
+    """What people call it."""
+    year: int
+    authors: str
+    paper: str
+    """The title of the publication, or a sentence about where the network comes from."""
+    doi_or_arxiv: str | None
+    image_size: tuple[int, int]
+    """Height and width in pixels for which the numbers below hold, and which ``create`` assumes."""
+    channels: int
+    classes: int
+    parameters: int
+    """Trainable numbers, shared ones counted once; fixed buffers are not trainable."""
+    multiply_adds: int
+    """Of convolutions and linear layers, for one image; biases, norms, pools and activations not counted."""
+    summary: str
+    """One sentence for a list."""
+    top1: float | None = None
+    """Published accuracy in percent."""
+    top1_source: str | None = None
+    notes: tuple[str, ...] = ()
+    """What a reader of the paper would stumble over."""

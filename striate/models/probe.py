@@ -1,0 +1,52 @@
+"""Sizes that come out of a module, found without computing anything: a pass over meta tensors."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import nn
+from torch.func import functional_call
+
+from striate.errors import ShapeError
+
+
+def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The shape that ``module`` makes of ``input_shape``, both with the batch as first size.
+
+    The module's own weights, buffers and mode stay untouched. Raises ShapeError naming the layer whose
+    input is too small for its window, or whose expectation the input does not meet.
+    """
+    tensors = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in tensors.items()}
+    reached: list[tuple[str, nn.Module, tuple[int, ...]]] = []  # the last entry is where a failure happened
+
+    def note(name: str) -> Any:
+        def before(layer: nn.Module, inputs: tuple[Any, ...]) -> None:
+            reached.append((name, layer, tuple(inputs[0].shape)))
+
+        return before
+
+    hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in module.named_modules()]
+    try:
+        output = functional_call(module, meta, (torch.empty(input_shape, device="meta"),))
+    except (RuntimeError, ValueError) as error:
+        name, layer, shape = reached[-1]
+        raise ShapeError(
+            f"{name or 'the network'} ({type(layer).__name__}) cannot take a map of {_times(shape[2:])} "
+            f"with {shape[1]} channels: {_reason(error)}",
+            layer=name or None,
+        ) from error
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return tuple(output.shape)
+
+
+def _times(sizes: tuple[int, ...]) -> str:
+    return "x".join(map(str, sizes)) or "no pixels"
+
+
+def _reason(error: Exception) -> str:
+    """The first sentence of torch's message."""
+    return str(error).strip().splitlines()[0].rstrip(".") + "."

@@ -1,0 +1,129 @@
+"""The one list of networks: name -> card and builder; ``create`` builds one, whatever the paper."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from os import PathLike
+from typing import Protocol
+
+import torch
+from torch import nn
+
+from striate.errors import ArgumentError, ShapeError, UnknownNameError, nearest
+from striate.models.card import Card
+from striate.models.probe import output_shape
+from striate.models.weights import load_weights
+from striate.ops.word import integer, per_axis
+
+
+class Builder(Protocol):
+    """Builds a network with fresh weights. All arguments have been checked; ``image_size`` is (H, W)."""
+
+    def __call__(self, *, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Module: ...
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A card and what builds it."""
+
+    card: Card
+    build: Builder
+
+
+MODELS: dict[str, Entry] = {}
+
+
+def register(card: Card) -> Callable[[Builder], Builder]:
+    """Decorator that enters a builder under its card's name; a name used twice raises ArgumentError."""
+
+    def enter(build: Builder) -> Builder:
+        if card.name in MODELS:
+            raise ArgumentError(
+                f"name must be a network's own, got {card.name!r}, which is registered already: "
+                "give the new network another name."
+            )
+        MODELS[card.name] = Entry(card, build)
+        return build
+
+    return enter
+
+
+def list_models() -> list[str]:
+    """Names of all networks, in alphabetical order."""
+    return sorted(MODELS)
+
+
+def card(name: str) -> Card:
+    """The card of a network. Raises UnknownNameError."""
+    return _entry(name).card
+
+
+def create(
+    name: str,
+    *,
+    weights: str | PathLike[str] | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
+) -> nn.Module:
+    """Build a network that maps images (N, in_channels, H, W) to class scores (N, classes).
+
+    Arguments left out are the card's. ``weights`` is a .safetensors file, or a .pth or .pt file, of which
+    only tensors are read. ``image_size`` (pixels, (H, W) or one number for both) is what the network is
+    built for: one that ends in a linear layer over its last map fits no other size.
+
+    Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit, and
+    ShapeError, naming the layer, for an image that is too small.
+    """
+    entry = _entry(name)
+    known = entry.card
+    count = integer("classes", known.classes if classes is None else classes)
+    channels = integer("in_channels", known.channels if in_channels is None else in_channels)
+    height, width = per_axis("image_size", known.image_size if image_size is None else image_size, 2)
+    try:
+        module = _build(entry, count, channels, (height, width))
+    except ShapeError as error:
+        least = minimum_size(name)
+        raise ShapeError(
+            f"image_size must be at least {least}x{least} for {name}, got {height}x{width}: {error} "
+            "Give larger images, or choose another network.",
+            layer=error.layer,
+        ) from error
+    if weights is not None:
+        load_weights(module, weights)
+    return module
+
+
+@cache
+def minimum_size(name: str) -> int:
+    """Side, in pixels, of the smallest square image that the network accepts. Derived by trying sizes.
+
+    Raises UnknownNameError.
+    """
+    entry = _entry(name)
+    refused, accepted = 0, max(entry.card.image_size)
+    while accepted - refused > 1:
+        side = (refused + accepted) // 2
+        try:
+            with torch.device("meta"):
+                _build(entry, entry.card.classes, entry.card.channels, (side, side))
+            accepted = side
+        except ShapeError:
+            refused = side
+    return accepted
+
+
+def _build(entry: Entry, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Module:
+    """A network, after a pass over meta tensors has shown that an image of that size comes through it."""
+    module = entry.build(classes=classes, in_channels=in_channels, image_size=image_size)
+    output_shape(module, (2, in_channels, *image_size))  # two images: batch norm in training needs several
+    return module
+
+
+def _entry(name: str) -> Entry:
+    if name not in MODELS:
+        hint = nearest(name, MODELS) or f"the networks are {', '.join(list_models())}."
+        raise UnknownNameError(f"model must be the name of a network, got {name!r}: {hint}")
+    return MODELS[name]
