@@ -1,0 +1,103 @@
+"""Where and in which number format to compute: decided by features of the chip, never by measuring."""
+
+from __future__ import annotations
+
+import os
+from contextlib import AbstractContextManager
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import ArgumentError
+from striate.training.settings import TrainSettings
+
+
+@dataclass(frozen=True)
+class Placement:
+    """What ``auto`` became. It stands in ``settings.json`` and in every checkpoint."""
+
+    device: str
+    """``cpu`` or ``cuda``."""
+    precision: str
+    """``fp32`` or ``bf16``: the format in which convolutions and products are computed."""
+    memory_format: str
+    """``channels_last`` or ``contiguous``."""
+    threads: int
+    """CPU threads of one operation."""
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+    def move(self, module: nn.Module) -> nn.Module:
+        """``module`` with its weights on the device and in the layout; the module itself is changed."""
+        module.to(self.device)
+        if self.memory_format == "channels_last" and _has_maps(module):
+            module.to(memory_format=torch.channels_last)
+        return module
+
+    def lay_out(self, images: Tensor) -> Tensor:
+        """``images`` on the device and in the layout; (N, C, H, W) stays (N, C, H, W).
+
+        With one channel torch cannot tell the two layouts apart and falls back to the slow one, in which
+        bf16 activations cost eight times as much; strides that name the channel as the last axis tell it.
+        """
+        images = images.to(self.device, non_blocking=True)
+        if self.precision == "fp32":
+            images = images.float()
+        if self.memory_format != "channels_last" or images.dim() != 4:
+            return images
+        if images.shape[1] == 1:
+            return images.contiguous().squeeze(1).unsqueeze(-1).permute(0, 3, 1, 2)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def autocast(self) -> AbstractContextManager[Any]:
+        """Inside it convolutions and products are computed in ``precision``; weights stay fp32."""
+        return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
+
+
+def place(settings: TrainSettings) -> Placement:
+    """Turn every ``auto`` of ``settings`` into a choice.
+
+    Raises ArgumentError for ``device="cuda"`` without a CUDA device.
+    """
+    device = settings.device
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    elif device == "cuda" and not torch.cuda.is_available():
+        raise ArgumentError("device must be one that is there, got 'cuda' and torch sees none: use auto.")
+    precision = settings.precision
+    if precision == "auto":
+        precision = "bf16" if has_bf16(device) else "fp32"
+    layout = "channels_last" if settings.memory_format == "auto" else settings.memory_format
+    return Placement(device, precision, layout, settings.threads or usable_cores())
+
+
+def has_bf16(device: str) -> bool:
+    """True where the chip computes in bf16 itself.
+
+    torch also accepts bf16 on chips that only imitate it, where it is slower than fp32: hence the question
+    for the instruction, AVX512_BF16 or AMX on a CPU, compute capability 8.0 on a GPU.
+    """
+    if device == "cuda":
+        return torch.cuda.get_device_capability() >= (8, 0)
+    questions = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, question, bool)()) for question in questions)
+
+
+def usable_cores() -> int:
+    """Cores that this process may use, but not more threads than torch itself would take."""
+    if hasattr(os, "sched_getaffinity"):
+        allowed = len(os.sched_getaffinity(0))
+    else:  # macOS, Windows
+        allowed = os.cpu_count() or 1
+    return max(1, min(allowed, _THREADS_OF_TORCH))
+
+
+def _has_maps(module: nn.Module) -> bool:
+    """channels_last is a layout of four axes; a network for sequences or volumes has none such."""
+    return any(parameter.dim() == 4 for parameter in module.parameters())
+
+
+_THREADS_OF_TORCH = torch.get_num_threads()  # before anybody changes it

@@ -1,0 +1,28 @@
+"""The history file: a listener that writes one line an epoch."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+from striate.runs import append_line, read_lines, write_atomically
+from striate.training.events import EpochEnded, Event, RunStarted
+
+
+class HistoryFile:
+    """Writes ``history.jsonl``: the fields of each ``EpochEnded``.
+
+    When a run starts or is resumed, lines of epochs that the checkpoint does not know are removed: those
+    epochs will be trained, and written, again.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __call__(self, event: Event) -> None:
+        if isinstance(event, RunStarted) and self._path.exists():
+            kept = [record for record in read_lines(self._path) if record["step"] <= event.step]
+            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept))
+        elif isinstance(event, EpochEnded):
+            append_line(self._path, asdict(event))

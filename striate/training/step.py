@@ -1,0 +1,65 @@
+"""One change of the weights. This is the only place where it happens, in every precision."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.errors import TrainingError
+from striate.training.device import Placement
+from striate.training.optimiser import Optimiser
+from striate.training.settings import TrainSettings
+
+
+def update(
+    module: nn.Module,
+    optimiser: Optimiser,
+    images: Tensor,
+    labels: Tensor,
+    lr: float,
+    settings: TrainSettings,
+    placement: Placement,
+) -> tuple[Tensor, Tensor]:
+    """Change the weights once for ``images`` (N, C, H, W) and ``labels`` (N,).
+
+    Returns, without waiting for a GPU, the mean cross-entropy over the batch with label smoothing (nats)
+    and the number of images that were named right, both as tensors of no axes. bf16 needs no loss scaling:
+    its exponent has the range of fp32's.
+    """
+    with placement.autocast():
+        logits = module(placement.lay_out(images))
+    loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+    optimiser.forget_gradients()
+    loss.backward()  # type: ignore[no-untyped-call]
+    if settings.grad_clip is not None:
+        optimiser.clip(settings.grad_clip)
+    optimiser.step(lr)
+    with torch.no_grad():
+        return loss.detach(), (logits.argmax(1) == labels).sum()
+
+
+def check_fit(module: nn.Module, images: Tensor, labels: Tensor, placement: Placement) -> None:
+    """Refuse a network that cannot answer these labels, before the first step.
+
+    Raises TrainingError: the answer is not (N, classes), or a label is beyond the last class.
+    """
+    was_training = module.training
+    module.eval()
+    try:
+        with torch.inference_mode():
+            logits = module(placement.lay_out(images[:2]))
+    finally:
+        module.train(was_training)
+    if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images[:2]):
+        found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
+        raise TrainingError(
+            f"A network to train must answer (images, classes), this one answers {found} for "
+            f"{tuple(images[:2].shape)}: give it a classifying head."
+        )
+    largest = int(labels.max())
+    if largest >= logits.shape[1]:
+        raise TrainingError(
+            f"The network answers {logits.shape[1]} classes and the data has a label {largest} (from 0): "
+            f"create the network with classes={largest + 1} or more."
+        )
