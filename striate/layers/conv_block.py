@@ -1,4 +1,4 @@
-"""Convolution, then an optional maximum pool, then batch norm, then ReLU: the block of modern small networks."""
+"""Convolution, an optional maximum pool, batch norm, ReLU: the block of modern small networks."""
 
 from __future__ import annotations
 

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from striate.errors import ArgumentError
 from striate.layers.conv_block import ConvBlock
 
-IMAGES_AT_ONCE = 256  # bounds the memory of the unfolded patches
+IMAGES_AT_ONCE = 32  # bounds the memory of the unfolded patches
 
 
 def whitening_filters(
@@ -23,7 +23,8 @@ def whitening_filters(
 ) -> Tensor:
     """Filters (C*kh*kw, C, kh, kw) that whiten the patches of ``images``, the strongest direction first.
 
-    ``images`` (N, C, H, W) are floating-point and normalised as in training; a few thousand are enough.
+    ``images`` (N, C, H, W) are floating-point and normalised as in training; a few thousand small ones, or
+    a few hundred photographs, are enough.
     ``eps`` is added to each eigenvalue (variance): directions far below it are noise and stay small.
     Raises ArgumentError when no patch fits.
     """
@@ -35,14 +36,13 @@ def whitening_filters(
         )
     values = channels * kernel_size[0] * kernel_size[1]
     moments, count = torch.zeros(values, values, dtype=torch.float64), 0
-    for part in images.split(IMAGES_AT_ONCE):
-        patches = (
-            F.unfold(part.double().cpu(), kernel_size, stride=stride).transpose(1, 2).reshape(-1, values)
-        )
+    for first in range(0, len(images), IMAGES_AT_ONCE):
+        part = images[first : first + IMAGES_AT_ONCE].double().cpu()
+        patches = F.unfold(part, kernel_size, stride=stride).transpose(1, 2).reshape(-1, values)
         moments += patches.T @ patches
         count += len(patches)
     variances, directions = torch.linalg.eigh(moments / count)  # ascending
-    scaled = directions / (variances.clamp(min=0) + eps).sqrt()
+    scaled: Tensor = directions / (variances.clamp(min=0) + eps).sqrt()
     return scaled.T.flip(0).reshape(values, channels, *kernel_size).to(images.dtype)
 
 
