@@ -1,0 +1,153 @@
+"""Which files of a folder belong to which class and which split. Nothing is opened here.
+
+    root/cat/*.jpg, root/dog/*.jpg              class folders: no split is given
+    root/train/cat/..., root/val/cat/..., ...   a tree: train or training, val or valid or validation,
+                                                test or testing
+
+Images may lie deeper inside a class folder. What is hidden (a name with a leading dot, or the marks
+that operating systems leave) and what is no image by its name is left out, and said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.errors import DataError
+
+_NAMES_OF_FORMATS = "png jpg jpeg jpe jfif bmp gif tif tiff webp avif ppm pgm pbm pnm"
+IMAGE_SUFFIXES = frozenset(f".{name}" for name in _NAMES_OF_FORMATS.split(" "))
+SPLIT_FOLDERS = {
+    "train": ("train", "training"),
+    "val": ("val", "valid", "validation"),
+    "test": ("test", "testing"),
+}
+_SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "__pycache__", "lost+found"})
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """One file of a class folder."""
+
+    path: Path
+    key: str
+    """The path from the root, with forward slashes: what predictions and messages are keyed by."""
+    label: str
+    """The name of the class folder."""
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The files of a folder, sorted. ``splits`` has only "all" where the folder gives no splits."""
+
+    root: Path
+    splits: dict[str, dict[str, tuple[ImageFile, ...]]]
+    """Split name -> class name -> files; an empty class folder is an empty tuple."""
+    notes: tuple[str, ...]
+
+    def files(self, split: str) -> tuple[ImageFile, ...]:
+        """All files of a split, class by class."""
+        return tuple(file for files in self.splits[split].values() for file in files)
+
+
+def read_tree(root: Path) -> Tree:
+    """Read the names in a folder. Raises DataError: no such folder, a file, no class folders."""
+    if not root.exists():
+        raise DataError(f"DATA must be a folder of images or a named set, {root} does not exist.")
+    if not root.is_dir():
+        raise DataError(
+            f"DATA must be a folder with one folder of images for each class, {root} is a file: "
+            "name the folder that holds the class folders."
+        )
+    left_out: list[str] = []
+    parts = _split_folders(root)
+    if parts:
+        others = [entry.name for entry in _visible(root, []) if entry not in parts.values()]
+        left_out += [f"{name} (beside the splits)" for name in others]
+    else:
+        parts = {"all": root}
+    splits = {name: _classes(part, root, left_out) for name, part in parts.items()}
+    if len(parts) > 1 or "all" not in parts:
+        _visible(root, left_out)  # what is hidden at the top of a tree is reported too
+    return Tree(root, splits, _notes(left_out))
+
+
+def _split_folders(root: Path) -> dict[str, Path]:
+    """The folders of a train/val/test tree, or nothing when the folder is not such a tree.
+
+    A folder named train that holds images directly is a class (of vehicles), not a split.
+    """
+    named = {entry.name.lower(): entry for entry in _visible(root, []) if entry.is_dir()}
+    found: dict[str, Path] = {}
+    for split, names in SPLIT_FOLDERS.items():
+        candidates = [named[n] for n in names if n in named and _has_folders(named[n])]
+        if len(candidates) > 1:
+            raise DataError(
+                f"{root} has both {candidates[0].name}/ and {candidates[1].name}/ for the split {split}: "
+                "keep one of them."
+            )
+        if candidates:
+            found[split] = candidates[0]
+    if found and "train" not in found:
+        raise DataError(
+            f"{root} has {' and '.join(f'{p.name}/' for p in found.values())} but no train/: "
+            "add the folder train/ with one folder for each class."
+        )
+    return found
+
+
+def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[ImageFile, ...]]:
+    entries = list(_visible(part, left_out))
+    folders = [entry for entry in entries if entry.is_dir()]
+    loose = [entry for entry in entries if not entry.is_dir()]
+    if not folders:
+        images = sum(_is_image(entry) for entry in loose)
+        raise DataError(
+            f"{part} has no class folders ({images} images lie in it directly): "
+            "put the images of each class into a folder named after the class."
+        )
+    left_out += [f"{entry.relative_to(root).as_posix()} (in no class folder)" for entry in loose]
+    return {
+        folder.name: tuple(
+            ImageFile(path, path.relative_to(root).as_posix(), folder.name)
+            for path in _images(folder, root, left_out)
+        )
+        for folder in folders
+    }
+
+
+def _images(folder: Path, root: Path, left_out: list[str]) -> Iterator[Path]:
+    for entry in _visible(folder, left_out):
+        if entry.is_dir():
+            yield from _images(entry, root, left_out)
+        elif _is_image(entry):
+            yield entry
+        else:
+            left_out.append(f"{entry.relative_to(root).as_posix()} (no image by its name)")
+
+
+def _visible(folder: Path, left_out: list[str]) -> list[Path]:
+    """The entries of a folder in the order of their names; hidden ones go to ``left_out``."""
+    try:
+        entries = sorted(folder.iterdir(), key=lambda entry: entry.name)
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read ({error.strerror}): check its permissions.") from None
+    hidden = [e for e in entries if e.name.startswith(".") or e.name in _SYSTEM_NAMES]
+    left_out += [f"{folder.name}/{entry.name} (hidden)" for entry in hidden]
+    return [entry for entry in entries if entry not in hidden]
+
+
+def _has_folders(folder: Path) -> bool:
+    return any(entry.is_dir() for entry in _visible(folder, []))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _notes(left_out: list[str], shown: int = 5) -> tuple[str, ...]:
+    if not left_out:
+        return ()
+    more = f" and {len(left_out) - shown} more" if len(left_out) > shown else ""
+    return (f"Left out: {', '.join(left_out[:shown])}{more}.",)
