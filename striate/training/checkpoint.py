@@ -62,7 +62,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
 
     Raises CheckpointError when the disk refuses (full, read-only); the checkpoints before it stay.
     """
-    final = folder / f"step-{checkpoint.step:08d}"
+    final = path_of(folder, checkpoint.step)
     partial = folder / f".{final.name}.part"
     try:
         _clear(partial)
@@ -81,6 +81,11 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
             f"striate train --resume {folder.parent}."
         ) from None
     return final
+
+
+def path_of(folder: Path, step: int) -> Path:
+    """Where the checkpoint of step ``step`` stands."""
+    return folder / f"step-{step:08d}"
 
 
 def list_steps(folder: Path) -> list[Path]:

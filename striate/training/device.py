@@ -34,7 +34,7 @@ class Placement:
         """``module`` with its weights on the device and in the layout; the module itself is changed."""
         module.to(self.device)
         if self.memory_format == "channels_last" and _has_maps(module):
-            module.to(memory_format=torch.channels_last)
+            module.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return module
 
     def lay_out(self, images: Tensor) -> Tensor:
@@ -88,10 +88,8 @@ def has_bf16(device: str) -> bool:
 
 def usable_cores() -> int:
     """Cores that this process may use, but not more threads than torch itself would take."""
-    if hasattr(os, "sched_getaffinity"):
-        allowed = len(os.sched_getaffinity(0))
-    else:  # macOS, Windows
-        allowed = os.cpu_count() or 1
+    here = getattr(os, "sched_getaffinity", None)  # Linux only
+    allowed = len(here(0)) if here is not None else os.cpu_count() or 1
     return max(1, min(allowed, _THREADS_OF_TORCH))
 
 

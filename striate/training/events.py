@@ -78,6 +78,8 @@ class EpochEnded:
 
 @dataclass(frozen=True)
 class CheckpointSaved:
+    """``epoch`` is the number of whole epochs in it."""
+
     epoch: int
     step: int
     path: Path

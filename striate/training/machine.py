@@ -53,7 +53,8 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):
         return False
     wanted = {_M_MMAP_THRESHOLD: 1 << 30, _M_TRIM_THRESHOLD: (1 << 31) - 1, _M_TOP_PAD: 64 << 20}
-    return all([mallopt(parameter, value) == 1 for parameter, value in wanted.items()])
+    answers = [mallopt(parameter, value) for parameter, value in wanted.items()]
+    return all(answer == 1 for answer in answers)
 
 
 def _processor() -> str:

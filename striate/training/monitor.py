@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +14,10 @@ from torch.overrides import TorchFunctionMode
 
 MANY_DEAD = 0.5  # share of a layer's channels at which a person should look
 LONG_WAIT = 0.3  # share of an epoch's time spent waiting for data, likewise
+
+ADVICE_FOR_WAITING = (
+    f"Training waits for data more than {LONG_WAIT:.0%} of the time: use less augmentation or smaller images."
+)
 
 _RELUS = frozenset((F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_))
 
@@ -39,8 +43,10 @@ def watch_relus(module: nn.Module, run: Callable[[], object]) -> list[ReluLayer]
     The tensors are watched and not the modules, so that ``F.relu(x)``, ``x.relu_()`` and one ``nn.ReLU``
     used five times are all seen.
     """
-    with _places(module) as path, _ReluMode(path) as mode:
-        run()
+    with _places(module) as path:
+        mode = _ReluMode(path)
+        with mode:
+            run()
     return mode.seen
 
 
@@ -51,6 +57,12 @@ def advice(layer: ReluLayer) -> str:
         "validation batch and no longer learn: lower lr, lengthen warmup, or put a normalisation before "
         "the ReLU."
     )
+
+
+def dead_share(layers: Sequence[ReluLayer]) -> float | None:
+    """Share of dead channels over all layers; None for a network without a ReLU."""
+    channels = sum(layer.channels for layer in layers)
+    return sum(layer.dead for layer in layers) / channels if channels else None
 
 
 def all_finite(module: nn.Module) -> bool:

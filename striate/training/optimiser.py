@@ -79,7 +79,7 @@ class _Slot:
 
 
 def _adamw(slots: list[_Slot], lr: float, decay: float, settings: TrainSettings) -> None:
-    """w -= lr * (decay * w + m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)); arXiv:1711.05101, algorithm 2."""
+    """w -= lr * (decay * w + m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)); arXiv:1711.05101, alg. 2."""
     weights, gradients, means, squares, steps = _columns(slots, "mean", "square", "steps")
     torch._foreach_add_(steps, 1)
     fused = getattr(torch, "_fused_adamw_", None)  # private, hence the way around it

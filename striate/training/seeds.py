@@ -12,7 +12,7 @@ import torch
 
 
 def derive(seed: int, *purpose: str | int) -> int:
-    """A number in 0..2^63-1 that depends on ``seed`` and on every part of ``purpose``, and on nothing else."""
+    """A number in 0..2^63-1 that depends on ``seed``, on every part of ``purpose``, and on nothing else."""
     text = "/".join(str(part) for part in (seed, *purpose))
     return int.from_bytes(hashlib.blake2b(text.encode(), digest_size=8).digest(), "big") >> 1
 

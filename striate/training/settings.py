@@ -119,7 +119,7 @@ class TrainSettings:
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainSettings:
-        """The settings in ``values``; a field that is missing keeps its default, an unknown one is refused."""
+        """The settings in ``values``; a missing field keeps its default, an unknown one is refused."""
         known = [field.name for field in fields(cls)]
         for name in values:
             if name not in known:

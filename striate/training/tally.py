@@ -42,6 +42,7 @@ class Stopwatch:
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
         self._began = clock()
+        self._stopped: float | None = None
         self.waited = 0.0
         self.steps = 0
         self.images = 0
@@ -63,9 +64,13 @@ class Stopwatch:
         self.steps += 1
         self.images += images
 
+    def stop(self) -> None:
+        """From now on ``seconds`` stands still."""
+        self._stopped = self._clock()
+
     @property
     def seconds(self) -> float:
-        return self._clock() - self._began
+        return (self._clock() if self._stopped is None else self._stopped) - self._began
 
     def images_per_second(self) -> float:
         return self.images / max(self.seconds, 1e-9)

@@ -1,0 +1,213 @@
+"""``fit``: epochs, steps, evaluation, checkpoints, and what happens when it must stop.
+
+What a step does depends on the seed and on the step's number, never on how many processes it took to get
+there; therefore a run that was killed and resumed ends with the same weights, bit for bit, as one that
+was not.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import torch
+from torch import Tensor, nn
+
+from striate.errors import TrainingError
+from striate.training import events, monitor
+from striate.training.device import Placement, place
+from striate.training.evaluate import Evaluation, evaluate, evaluating
+from striate.training.interruption import Interruption
+from striate.training.machine import prepare
+from striate.training.reporter import Reporter
+from striate.training.seeds import seed_step
+from striate.training.settings import TrainSettings
+from striate.training.state import State
+from striate.training.step import check_fit, update
+from striate.training.tally import Stopwatch
+
+IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
+
+Batch = tuple[Tensor, Tensor]
+"""Images (N, C, H, W), normalised floats, and labels (N,), int64."""
+
+
+class Batches(Protocol):
+    """The training images. What step s of epoch e yields is a function of (seed, e, s) alone."""
+
+    def __len__(self) -> int:
+        """Steps in one epoch."""
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
+        """The batches of epoch ``epoch`` (from 0), beginning with that of step ``start_step``."""
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """How a training ended. The module holds the final weights, unless it was interrupted."""
+
+    steps: int
+    """Steps done since the beginning of the run."""
+    seconds: float
+    """Time in this process."""
+    interrupted: bool
+    checkpoint: Path | None
+    """The last checkpoint."""
+    evaluation: Evaluation | None
+    """The last validation; None without a split for it, and when nothing was left to do."""
+
+
+def fit(
+    module: nn.Module,
+    train: Batches,
+    val: Iterable[Batch] | None,
+    settings: TrainSettings,
+    listeners: Sequence[events.Listener] = (),
+    folder: Path | None = None,
+    *,
+    data: str = "",
+    resume: bool = False,
+    clock: Callable[[], float] = time.perf_counter,
+) -> FitResult:
+    """Train ``module`` in place on ``train``, evaluating on ``val`` after every epoch.
+
+    ``folder`` receives the checkpoints (none are written without it); ``data`` is the fingerprint of the
+    data that they belong to. With ``resume`` the newest whole checkpoint there is continued, if there is
+    one. A module with a method ``initialise_from(images)`` is shown 2,048 training images before step 0.
+
+    SIGINT and SIGTERM end it after the current step, with a checkpoint. Raises TrainingError (a loss that
+    is not a number, a network that does not fit the data), CheckpointError (disk), RunError (the checkpoint
+    belongs to other data, other settings or another network).
+    """
+    if len(train) < 1:
+        raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
+    placement = place(settings)
+    prepare(placement)
+    state = State(module, settings, placement, folder, data)
+    reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
+    return _Fit(train, val, settings, placement, state, reporter, clock).run(resume)
+
+
+class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops
+    pass
+
+
+class _Fit:
+    """The parts of one training, so that its stages need not hand them to each other."""
+
+    def __init__(
+        self,
+        train: Batches,
+        val: Iterable[Batch] | None,
+        settings: TrainSettings,
+        placement: Placement,
+        state: State,
+        reporter: Reporter,
+        clock: Callable[[], float],
+    ) -> None:
+        self.train, self.val, self.settings, self.placement = train, val, settings, placement
+        self.state, self.reporter, self.clock = state, reporter, clock
+        self.module = state.module
+        self.interruption = Interruption()
+        self.evaluation: Evaluation | None = None
+
+    def run(self, resume: bool) -> FitResult:
+        resumed_from = self.state.resume(self.reporter.warn) if resume else None
+        if self.state.step == 0:
+            self._look_at_the_data()
+        self.reporter.started(len(self.train), resumed_from)
+        interrupted = False
+        with self.interruption:
+            try:
+                while self.state.epoch < self.settings.epochs:
+                    self._stop_if_asked()
+                    self._epoch()
+            except _Stop:
+                interrupted = True
+                self._save()
+        seconds = self.reporter.seconds
+        if interrupted:
+            self.reporter.interrupted()
+        else:
+            self.state.finish()
+            self.reporter.emit(events.RunEnded(self.settings.epochs, self.state.step, seconds))
+        return FitResult(self.state.step, seconds, interrupted, self.state.checkpoint, self.evaluation)
+
+    def _look_at_the_data(self) -> None:
+        """Check that network and data fit, and let the network start from the images if it can."""
+        batches = self.train.epoch(0)
+        images, labels = next(batches)
+        check_fit(self.module, images, labels, self.placement)
+        initialise = getattr(self.module, "initialise_from", None)
+        if initialise is None:
+            return
+        seen = [images]
+        while sum(map(len, seen)) < IMAGES_TO_START_FROM and (batch := next(batches, None)) is not None:
+            seen.append(batch[0])
+        initialise(torch.cat(seen)[:IMAGES_TO_START_FROM].float().to(self.placement.device))
+        self.state.begin_average()
+
+    def _epoch(self) -> None:
+        """The rest of the current epoch: its steps, its evaluation, its checkpoint."""
+        watch = Stopwatch(self.clock)
+        self.reporter.epoch_started()
+        self.module.train()
+        saved = self.clock()
+        rest = self.train.epoch(self.state.epoch, start_step=self.state.step_in_epoch)
+        for images, labels in watch.waiting_for(rest):
+            self._step(images, labels)
+            watch.count(len(labels))
+            self.reporter.step_done(watch, last_of_epoch=self.state.step_in_epoch == len(self.train))
+            if self.clock() - saved >= 60 * self.settings.checkpoint_minutes:
+                self._save()
+                saved = self.clock()
+            self._stop_if_asked()
+        watch.stop()
+        dead = self._evaluate()
+        self.reporter.epoch_ended(watch, self.evaluation, dead)
+        self.state.next_epoch()
+        self._save()
+
+    def _step(self, images: Tensor, labels: Tensor) -> None:
+        state = self.state
+        seed_step(self.settings.seed, state.step)
+        labels = labels.to(self.placement.device, non_blocking=True)
+        lr = self.reporter.lr(state.step)
+        loss, right = update(self.module, state.optimiser, images, labels, lr, self.settings, self.placement)
+        state.count(loss, right, len(labels))
+        if self.placement.device == "cpu":  # a GPU would have to be waited for; there the reports look
+            self.reporter.require_numbers(loss.item())
+
+    def _evaluate(self) -> float | None:
+        """Evaluate on ``val``; returns the share of dead ReLU channels in its first batch."""
+        self.reporter.require_finite_weights()
+        if self.val is None:
+            return None
+        with self.state.final_weights():
+            self.evaluation = evaluate(self.module, self._unless_stopped(self.val), self.placement)
+            images = self.placement.lay_out(next(iter(self.val))[0]).float()
+            with evaluating(self.module):
+                layers = monitor.watch_relus(self.module, lambda: self.module(images))
+        for layer in layers:
+            if layer.share >= monitor.MANY_DEAD:
+                self.reporter.warn(monitor.advice(layer))
+        return monitor.dead_share(layers)
+
+    def _unless_stopped(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+        for batch in batches:
+            self._stop_if_asked()
+            yield batch
+
+    def _save(self) -> None:
+        """A checkpoint, but never one with weights that are not numbers."""
+        self.reporter.require_finite_weights()
+        path = self.state.save()
+        if path is not None:
+            self.reporter.emit(events.CheckpointSaved(self.state.epoch, self.state.step, path))
+
+    def _stop_if_asked(self) -> None:
+        if self.interruption.asked:
+            raise _Stop
