@@ -52,7 +52,7 @@ def open_dataset(
         )
         splits = _hold_out(splits, fraction)
         notes.append(
-            f"No val split is given: {len(splits['val']):,} of the training images ({100 * fraction:.3g}% of each "
+            f"No val split is given: {len(splits['val']):,} training images ({100 * fraction:.3g}% of each "
             "class, chosen by their content) are held out."
         )
     elif val_fraction is not None:
