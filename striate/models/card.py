@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -36,3 +37,7 @@ class Card:
     top1_source: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the paper would stumble over."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Every field by its name."""
+        return asdict(self)

@@ -120,8 +120,9 @@ class LeNet51998(nn.Sequential):
         self.apply(_start)
 
     def forward(self, x: Tensor) -> Tensor:
-        distances: Tensor = super().forward(x)
-        return -distances
+        for layer in self:
+            x = layer(x)
+        return -x
 
 
 @torch.no_grad()

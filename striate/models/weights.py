@@ -56,8 +56,8 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         raise ArgumentError(f"weights must be a readable file, got {path}: {error}") from error
     except pickle.UnpicklingError as error:
         raise ArgumentError(
-            f"weights must hold nothing but tensors, got {path}, which asks to run code; that was not done: "
-            "save the state_dict of the network, best as safetensors."
+            f"weights must hold nothing but tensors, got {path}, which is damaged or asks to run code (that "
+            "was not done): save the state_dict of the network, best as safetensors."
         ) from error
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ArgumentError(

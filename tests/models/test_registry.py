@@ -1,0 +1,83 @@
+"""Names, refusals, and the choice of a network when nobody names one."""
+
+import re
+
+import pytest
+import torch
+
+from striate.errors import ArgumentError, ShapeError, UnknownNameError
+from striate.models import MODELS, auto, card, create, list_models, minimum_size, register
+
+
+def test_a_name_is_registered_once():
+    taken = MODELS["lenet5"]
+    with pytest.raises(ArgumentError, match="name must be a network's own, got 'lenet5'"):
+        register(card("lenet5"))(taken.build)
+    assert MODELS["lenet5"] is taken
+
+
+@pytest.mark.parametrize("ask", [create, card, minimum_size])
+def test_an_unknown_name_is_answered_with_near_ones(ask):
+    with pytest.raises(UnknownNameError, match=r"got 'lenet6': did you mean lenet5"):
+        ask("lenet6")
+
+
+def test_a_name_that_nothing_is_near_is_answered_with_all():
+    with pytest.raises(UnknownNameError) as caught:
+        create("mysterious")
+    assert str(caught.value) == (
+        f"model must be the name of a network, got 'mysterious': the networks are {', '.join(list_models())}."
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"classes": 0}, "classes must be an integer of at least 1, got 0"),
+        ({"classes": 2.5}, "classes must be an integer of at least 1, got 2.5"),
+        ({"classes": True}, "classes must be an integer of at least 1, got True"),
+        ({"in_channels": 0}, "in_channels must be an integer of at least 1, got 0"),
+        ({"image_size": 0}, "image_size must be an integer of at least 1, got 0"),
+        ({"image_size": (28, 28, 1)}, "image_size must have one entry for each of the 2 axes"),
+        ({"image_size": "28"}, "image_size must be an integer of at least 1, got '28'"),
+    ],
+)
+def test_impossible_arguments_are_refused(arguments, message):
+    with pytest.raises(ArgumentError, match=re.escape(message)):
+        create("lenet5", **arguments)
+
+
+def test_an_image_too_small_names_the_layer_and_the_remedy():
+    with pytest.raises(ShapeError) as caught:
+        create("striate_small", image_size=(28, 5))
+    assert caught.value.layer == "block3.pool"
+    assert str(caught.value).startswith(
+        "image_size must be at least 8x8 for striate_small, got 28x5: "
+        "block3.pool (MaxPool2d) cannot take a map of 7x1 with 128 channels: "
+    )
+    assert str(caught.value).endswith("Give larger images, or choose another network.")
+
+
+def test_building_draws_nothing_from_the_generator_but_the_weights():
+    torch.manual_seed(3)
+    create("lenet5", image_size=12)
+    first = torch.rand(())
+    torch.manual_seed(3)
+    minimum_size.cache_clear()
+    minimum_size("lenet5")
+    create("lenet5", image_size=12)
+    assert torch.rand(()) == first
+
+
+@pytest.mark.parametrize(
+    ("size", "name"),
+    [((28, 28), "striate_small"), ((64, 64), "striate_small"), ((65, 64), "striate_photo")],
+)
+def test_the_default_goes_by_the_size_of_the_images(size, name):
+    assert auto(size) == name
+
+
+def test_every_default_exists():
+    for side in (8, 28, 64, 96, 224):
+        with torch.device("meta"):
+            create(auto((side, side)), image_size=side, in_channels=3)

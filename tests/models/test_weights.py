@@ -1,0 +1,122 @@
+"""Weights fit exactly, or nothing is loaded and the refusal says where."""
+
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from striate.errors import ArgumentError
+from striate.models import create, load_weights
+
+
+@pytest.fixture
+def trained():
+    torch.manual_seed(1)
+    return create("striate_tiny")
+
+
+def same(first, second):
+    return all(torch.equal(tensor, second[name]) for name, tensor in first.items())
+
+
+@pytest.mark.parametrize("suffix", ["safetensors", "pth", "pt"])
+def test_what_was_saved_is_loaded(tmp_path, trained, suffix):
+    path = tmp_path / f"weights.{suffix}"
+    save = save_file if suffix == "safetensors" else torch.save
+    save(trained.state_dict(), path)
+    assert same(trained.state_dict(), create("striate_tiny", weights=path).state_dict())
+    assert same(trained.state_dict(), create("striate_tiny", weights=str(path)).state_dict())
+
+
+def test_other_classes_are_refused_with_a_table_and_nothing_is_loaded(tmp_path, trained):
+    path = tmp_path / "ten.safetensors"
+    save_file(trained.state_dict(), path)
+    network = create("striate_tiny", classes=7)
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ArgumentError) as caught:
+        load_weights(network, path)
+    assert str(caught.value) == (
+        f"weights must hold exactly this network's tensors, but 2 differ in {path}, and nothing was loaded:\n"
+        "  tensor       network  file\n"
+        "  head.weight  7x576    10x576\n"
+        "  head.bias    7        10\n"
+        "Create the network with the classes, in_channels and image_size that the file was made with."
+    )
+    assert same(before, network.state_dict())
+
+
+def test_of_many_mismatches_the_first_are_shown(tmp_path, trained):
+    path = tmp_path / "tiny.safetensors"
+    save_file(trained.state_dict(), path)
+    with pytest.raises(ArgumentError, match=r"stem.conv.weight .* 32x1x4x4 +16x1x4x4(.|\n)*and \d+ more"):
+        create("striate_small", weights=path)
+
+
+def test_a_name_too_many_or_too_few_is_refused(tmp_path, trained):
+    state = trained.state_dict()
+    state["extra"] = torch.zeros(())
+    del state["head.bias"]
+    save_file(state, tmp_path / "odd.safetensors")
+    with pytest.raises(ArgumentError, match=r"head.bias +10 +absent\n +extra +absent +one number"):
+        load_weights(trained, tmp_path / "odd.safetensors")
+
+
+class Bomb:
+    def __reduce__(self):
+        return (open, ("exploded", "w"))
+
+
+def test_a_pickle_that_asks_to_run_code_is_refused_unrun(tmp_path, trained, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    torch.save({"head.weight": Bomb()}, tmp_path / "bomb.pth")
+    with pytest.raises(ArgumentError, match=r"damaged or asks to run code \(that was not done\)"):
+        load_weights(trained, tmp_path / "bomb.pth")
+    assert not (tmp_path / "exploded").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("short.safetensors", b"\x10", "weights must be a readable file"),
+        ("text.safetensors", b"hello, I am no tensor", "weights must be a readable file"),
+        (
+            "text.pth",
+            b"hello, I am no tensor",
+            "weights must hold nothing but tensors, got .*, which is damaged",
+        ),
+        ("empty.pth", b"", "weights must be a readable file"),
+        ("list.pth", None, "weights must map names to tensors, got .*, which holds a list"),
+        ("weights.h5", b"", "weights must be a .safetensors, .pth or .pt file"),
+    ],
+)
+def test_files_that_hold_no_weights_are_refused(tmp_path, trained, name, content, message):
+    path = tmp_path / name
+    if content is None:
+        torch.save([1, 2], path)
+    else:
+        path.write_bytes(content)
+    with pytest.raises(ArgumentError, match=message):
+        load_weights(trained, path)
+
+
+def test_a_file_cut_short_is_refused(tmp_path, trained):
+    for save, name in ((save_file, "cut.safetensors"), (torch.save, "cut.pth")):
+        path = tmp_path / name
+        save(trained.state_dict(), path)
+        path.write_bytes(path.read_bytes()[:-100])
+        with pytest.raises(ArgumentError, match="weights must be a readable file"):
+            load_weights(trained, path)
+
+
+def test_a_plain_pickle_is_refused(tmp_path, trained):
+    path = tmp_path / "plain.pt"
+    path.write_bytes(pickle.dumps(Bomb(), protocol=2))
+    with pytest.raises(ArgumentError, match="damaged or asks to run code"):
+        load_weights(trained, path)
+
+
+def test_a_missing_file_and_a_folder_are_refused(tmp_path, trained):
+    for path in (tmp_path / "none.safetensors", tmp_path):
+        with pytest.raises(ArgumentError, match="weights must be an existing file"):
+            load_weights(trained, path)
