@@ -8,7 +8,7 @@ was not.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -36,7 +36,7 @@ Batch = tuple[Tensor, Tensor]
 
 
 class Batches(Protocol):
-    """The training images. What step s of epoch e yields is a function of (seed, e, s) alone."""
+    """A split of the images. What step s of epoch e yields is a function of (seed, e, s) alone."""
 
     def __len__(self) -> int:
         """Steps in one epoch."""
@@ -63,7 +63,7 @@ class FitResult:
 def fit(
     module: nn.Module,
     train: Batches,
-    val: Iterable[Batch] | None,
+    val: Batches | None,
     settings: TrainSettings,
     listeners: Sequence[events.Listener] = (),
     folder: Path | None = None,
@@ -72,7 +72,7 @@ def fit(
     resume: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitResult:
-    """Train ``module`` in place on ``train``, evaluating on ``val`` after every epoch.
+    """Train ``module`` in place on ``train``, evaluating on epoch 0 of ``val`` after every epoch.
 
     ``folder`` receives the checkpoints (none are written without it); ``data`` is the fingerprint of the
     data that they belong to. With ``resume`` the newest whole checkpoint there is continued, if there is
@@ -101,7 +101,7 @@ class _Fit:
     def __init__(
         self,
         train: Batches,
-        val: Iterable[Batch] | None,
+        val: Batches | None,
         settings: TrainSettings,
         placement: Placement,
         state: State,
@@ -187,8 +187,8 @@ class _Fit:
         if self.val is None:
             return None
         with self.state.final_weights():
-            self.evaluation = evaluate(self.module, self._unless_stopped(self.val), self.placement)
-            images = self.placement.lay_out(next(iter(self.val))[0]).float()
+            self.evaluation = evaluate(self.module, self._unless_stopped(self.val.epoch(0)), self.placement)
+            images = self.placement.lay_out(next(self.val.epoch(0))[0]).float()
             with evaluating(self.module):
                 layers = monitor.watch_relus(self.module, lambda: self.module(images))
         for layer in layers:
@@ -196,7 +196,7 @@ class _Fit:
                 self.reporter.warn(monitor.advice(layer))
         return monitor.dead_share(layers)
 
-    def _unless_stopped(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def _unless_stopped(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
             self._stop_if_asked()
             yield batch
