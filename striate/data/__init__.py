@@ -8,10 +8,11 @@ In the order in which a dataset passes through the files:
     preprocess  pixels of one size, normalised: the same in training, evaluation and the bundle
     loading     a list of files becomes one array in memory
     idx, named, download   the named sets: embedded, installed, cached or fetched
+    refusals    what a source must be to be trained on, each rule as the sentence that refuses it
     split       which training images are held out for validation, decided by their content
     dataset     what all of this yields: Dataset and ImageSet
     catalogue   open_dataset and open_split: a source becomes a Dataset
-    check       what is wrong with a source, before a night is spent on it
+    check, findings   what is wrong with a source, before a night is spent on it
     draws, augment, batches   (torch) random variations and batches that any step can resume
 
 Everything above the last line runs without torch.

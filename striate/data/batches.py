@@ -79,9 +79,7 @@ class Batches:
         for step in range(start_step, len(self)):
             yield self._batch(rows[step * self.batch_size : (step + 1) * self.batch_size], epoch)
 
-    def _batch(
-        self, rows: np.ndarray[tuple[int, ...], np.dtype[np.int64]], epoch: int
-    ) -> tuple[Tensor, Tensor]:
+    def _batch(self, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         index = torch.from_numpy(np.ascontiguousarray(rows))
         pixels = self._pixels[index.to(self._pixels.device)].to(self.device, non_blocking=True)
         labels = self._labels[index.to(self.device)]

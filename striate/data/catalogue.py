@@ -34,6 +34,7 @@ def open_dataset(
 
     Without a val split a part of train is held out, by content (see ``split``). Size and channels are
     chosen from the images when not given; ``classes`` fixes the order of the classes (a resume).
+    ``on_progress`` gets (images decoded, images in all), of a download (bytes, bytes in all).
     Raises DataError: no such source, no or one class, an empty class, a val or test class that train
     lacks, unreadable files (unless ``skip_bad``), more images than memory holds.
     """
@@ -150,14 +151,23 @@ def _open_folder(
     refuse_if_too_large(len(every), preprocessing)
     splits: dict[str, ImageSet] = {}
     problems: list[str] = []
+    done = 0
     for split, part in facts.items():
-        images, found = load(part, preprocessing, names, on_progress)
+        images, found = load(part, preprocessing, names, _after(done, len(every), on_progress))
+        done += len(part)
         splits["train" if split == "all" else split] = images
         problems += found
     refuse_problems(problems, len(every), name, skip_bad)
     notes += [f"Skipped: {problem}" for problem in problems]
     refuse_empty(splits["train"].per_class(len(names)), names, name)
     return {split: images for split, images in splits.items() if len(images)}, names, preprocessing, notes
+
+
+def _after(done: int, total: int, on_progress: Progress | None) -> Progress | None:
+    """Progress of one split told as progress of the whole."""
+    if on_progress is None:
+        return None
+    return lambda here, _: on_progress(done + here, total)
 
 
 def _hold_out(splits: dict[str, ImageSet], fraction: float) -> dict[str, ImageSet]:

@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
 from statistics import median
-from typing import Any
 
 from striate.data.catalogue import DEFAULT_SOURCE
 from striate.data.dataset import ImageSet
+from striate.data.findings import DataReport, Finding
 from striate.data.folder import ImageFile, Tree, read_tree
 from striate.data.named import CLASSES, NAMED, read_named
 from striate.data.refusals import existing
@@ -27,54 +26,6 @@ SMALLEST = 4  # times smaller than the median
 
 Table = Mapping[str, Sequence[Facts]]
 """Split name -> what a look at each of its files told."""
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing that was found."""
-
-    severity: str
-    """ "error", "warning" or "note"."""
-    rule: str
-    """The name of what was looked for, for example "duplicates-across-splits"."""
-    message: str
-    files: tuple[str, ...] = ()
-    """The files concerned, by their keys."""
-
-
-@dataclass(frozen=True)
-class DataReport:
-    """All findings, the gravest first."""
-
-    source: str
-    counts: dict[str, dict[str, int]]
-    """Split -> class -> images."""
-    findings: tuple[Finding, ...]
-
-    @property
-    def ok(self) -> bool:
-        """Whether there is no error."""
-        return not any(finding.severity == "error" for finding in self.findings)
-
-    def to_json(self) -> dict[str, Any]:
-        """Plain values, files included."""
-        return {"ok": self.ok, **asdict(self)}
-
-    def text(self, shown: int = 5) -> str:
-        """A page to read; of each finding the first ``shown`` files."""
-        lines = [
-            f"{self.source}: "
-            + ", ".join(f"{split} {sum(c.values()):,}" for split, c in self.counts.items())
-            + f" images in {len(next(iter(self.counts.values())))} classes"
-        ]
-        for finding in self.findings:
-            lines.append(f"{finding.severity}: {finding.message}")
-            lines += [f"    {file}" for file in finding.files[:shown]]
-            if len(finding.files) > shown:
-                lines.append(f"    and {len(finding.files) - shown} more")
-        if not self.findings:
-            lines.append("Nothing was found.")
-        return "\n".join(lines)
 
 
 def check_dataset(source: str | Path | None = None, *, on_progress: Progress | None = None) -> DataReport:
@@ -214,7 +165,7 @@ def _sizes(table: Table) -> Iterator[Finding]:
         "small": [fact for fact, size in sizes if SMALLEST * min(size) < usual],
     }
     texts = {
-        "long": f"are more than {LONGEST} times longer than wide: little of them is left when cut to a square",
+        "long": f"are more than {LONGEST} times longer than wide: little is left of them in a square",
         "small": f"are more than {SMALLEST} times smaller than the median of {usual:g} pixels",
     }
     for kind, facts in odd.items():

@@ -10,6 +10,7 @@ that operating systems leave) and what is no image by its name is left out, and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -63,13 +64,11 @@ def read_tree(root: Path) -> Tree:
     left_out: list[str] = []
     parts = _split_folders(root)
     if parts:
-        others = [entry.name for entry in _visible(root, []) if entry not in parts.values()]
+        others = [entry.name for entry in _visible(root, left_out) if entry not in parts.values()]
         left_out += [f"{name} (beside the splits)" for name in others]
     else:
         parts = {"all": root}
     splits = {name: _classes(part, root, left_out) for name, part in parts.items()}
-    if len(parts) > 1 or "all" not in parts:
-        _visible(root, left_out)  # what is hidden at the top of a tree is reported too
     return Tree(root, splits, _notes(left_out))
 
 
@@ -107,10 +106,10 @@ def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[Ima
             f"{part} has no class folders ({images} images lie in it directly): "
             "put the images of each class into a folder named after the class."
         )
-    left_out += [f"{entry.relative_to(root).as_posix()} (in no class folder)" for entry in loose]
+    left_out += [f"{_readable(entry, root)} (in no class folder)" for entry in loose]
     return {
-        folder.name: tuple(
-            ImageFile(path, path.relative_to(root).as_posix(), folder.name)
+        _readable(folder, part): tuple(
+            ImageFile(path, _readable(path, root), _readable(folder, part))
             for path in _images(folder, root, left_out)
         )
         for folder in folders
@@ -124,7 +123,7 @@ def _images(folder: Path, root: Path, left_out: list[str]) -> Iterator[Path]:
         elif _is_image(entry):
             yield entry
         else:
-            left_out.append(f"{entry.relative_to(root).as_posix()} (no image by its name)")
+            left_out.append(f"{_readable(entry, root)} (no image by its name)")
 
 
 def _visible(folder: Path, left_out: list[str]) -> list[Path]:
@@ -144,6 +143,11 @@ def _has_folders(folder: Path) -> bool:
 
 def _is_image(path: Path) -> bool:
     return path.suffix.lower() in IMAGE_SUFFIXES
+
+
+def _readable(path: Path, root: Path) -> str:
+    """The path from the root; bytes that are not UTF-8 are spelled out, as in caf\\xe9.jpg."""
+    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
 
 
 def _notes(left_out: list[str], shown: int = 5) -> tuple[str, ...]:
