@@ -8,7 +8,6 @@ from os import PathLike
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -52,12 +51,15 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         if suffix == ".safetensors":
             return load_file(path)
         found = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, RuntimeError, OSError, EOFError, KeyError, ValueError) as error:
-        raise ArgumentError(f"weights must be a readable file, got {path}: {error}") from error
     except pickle.UnpicklingError as error:
         raise ArgumentError(
             f"weights must hold nothing but tensors, got {path}, which is damaged or asks to run code (that "
             "was not done): save the state_dict of the network, best as safetensors."
+        ) from error
+    except Exception as error:  # damaged bytes can make a reader fail in any way
+        raise ArgumentError(
+            f"weights must be a readable file of tensors, got {path}, at which reading failed with "
+            f"{type(error).__name__} ({error}): save the file again, best as safetensors."
         ) from error
     if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
         raise ArgumentError(

@@ -74,10 +74,10 @@ def test_building_draws_nothing_from_the_generator_but_the_weights():
     [((28, 28), "striate_small"), ((64, 64), "striate_small"), ((65, 64), "striate_photo")],
 )
 def test_the_default_goes_by_the_size_of_the_images(size, name):
-    assert auto(size) == name
+    assert auto(size, 3, 10, 5_000) == name
 
 
 def test_every_default_exists():
     for side in (8, 28, 64, 96, 224):
         with torch.device("meta"):
-            create(auto((side, side)), image_size=side, in_channels=3)
+            create(auto((side, side), 3, 10, 5_000), image_size=side, in_channels=3)
