@@ -1,0 +1,70 @@
+"""TOGETHER: the only place where rooms are joined. One file a verb; nothing heavy is imported until it is used.
+
+train      data -> network -> report and bundle; resume      run       what a finished training is
+evaluate   a run on a data set                                predict   a run or a bundle on images
+explain    every number of a network derived                  check     a data set or a network examined
+subject    what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
+stages     what a verb says while it works
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from striate.api.check import check
+from striate.api.evaluate import evaluate
+from striate.api.explain import explain
+from striate.api.predict import compile, load, predict
+from striate.api.run import Run, report
+from striate.api.train import resume, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from striate.models import Card
+
+__all__ = [
+    "Run",
+    "card",
+    "check",
+    "compile",
+    "create",
+    "evaluate",
+    "explain",
+    "list_models",
+    "load",
+    "predict",
+    "report",
+    "resume",
+    "train",
+]
+
+
+def create(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    **size: Any,
+) -> nn.Module:
+    """Build a network of the catalogue as a torch.nn.Module; see ``striate.models.registry.create``."""
+    from striate.models import create as build
+
+    return build(name, weights=weights, classes=classes, in_channels=in_channels, **size)
+
+
+def list_models() -> list[str]:
+    """Names of all networks that can be created, in alphabetical order."""
+    from striate.models import list_models as known
+
+    return known()
+
+
+def card(name: str) -> Card:
+    """The card of a network: paper, year, counts. Raises UnknownNameError with the nearest names."""
+    from striate.models import card as find
+
+    return find(name)

@@ -1,0 +1,84 @@
+"""``evaluate``: a run measured on a data set, image by image, with the classes of the network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from striate.api.extras import require_train
+from striate.api.stages import Listener, stage
+from striate.errors import RunError
+from striate.runs import RunFolder, read_json
+
+
+@dataclass(frozen=True)
+class Evaluated:
+    """How a run does on a data set. Shares lie between 0 and 1; the loss is in nats."""
+
+    accuracy: float
+    top5: float | None
+    loss: float
+    split: str
+    images: int
+    per_class: tuple[dict[str, Any], ...]
+
+    def to_json(self) -> dict[str, Any]:
+        return asdict(self)
+
+
+def evaluate(
+    run: str | Path,
+    data: str | Path,
+    *,
+    split: str | None = None,
+    skip_bad: bool = False,
+    listeners: Sequence[Listener] = (),
+) -> Evaluated:
+    """Measure a finished run on ``data`` (``split``: train, val or test; None: the last there is).
+
+    The classes are the network's own, by name; a class that it does not know is a DataError.
+    """
+    require_train("evaluating")
+    from striate.api.train import build
+    from striate.data.batches import Batches
+    from striate.data.catalogue import open_split
+    from striate.data.preprocess import Preprocessing
+    from striate.insight.confusion import confusion_matrix, per_class
+    from striate.training.device import place
+    from striate.training.evaluate import evaluate as measure
+    from striate.training.machine import prepare
+    from striate.training.settings import TrainSettings
+
+    folder = RunFolder.open(Path(run))
+    if not folder.result.exists():
+        raise RunError(
+            f"RUN must be a finished training, {folder.path} is not: continue it with "
+            f"striate train --resume {folder.path}."
+        )
+    written, known = read_json(folder.settings), read_json(folder.data)
+    preprocessing = Preprocessing.from_json(known["preprocessing"])
+    images, found = open_split(
+        data,
+        classes=known["classes"],
+        image_size=preprocessing.image_size,
+        channels=preprocessing.channels,
+        skip_bad=skip_bad,
+        split=split,
+        on_progress=stage(listeners, "reading images"),
+    )
+    module = build({**written["model"], "weights": str(folder.bundle / "model.safetensors")}, 0, fresh=True)
+    placement = place(TrainSettings.from_json(written["settings"]))
+    prepare(placement)
+    batches = Batches(images, preprocessing, 500, device=placement.device)
+    evaluation = measure(placement.move(module), batches.epoch(0), placement)
+    confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
+    return Evaluated(
+        accuracy=evaluation.accuracy,
+        top5=evaluation.top5 if len(known["classes"]) > 5 else None,
+        loss=evaluation.loss,
+        split=found,
+        images=evaluation.images,
+        per_class=tuple(per_class(confusion, tuple(known["classes"]))),
+    )

@@ -1,0 +1,22 @@
+"""``explain``: every size, count and receptive field of a network, each with its derivation."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.explain import Explanation
+
+
+def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation:
+    """Derive every number of ``model``: a name, a run, a bundle, ``FILE.py:CLASS(args)``, a module, a Graph.
+
+    ``input``: channels x rows x columns, "3x224x224" or (3, 224, 224); None takes the model's own.
+    Raises ShapeError, naming the layer, where the input does not fit.
+    """
+    from striate.api.subject import subject
+    from striate.explain import explain_graph
+
+    looked_at = subject(model, input)
+    return explain_graph(looked_at.graph, trainable=looked_at.trainable)

@@ -1,0 +1,132 @@
+"""After the last step: measure once, capture the network, write the bundle, look into it, tell about it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from striate.api.stages import Listener, Noted, stage, tell
+from striate.errors import TrainingError
+from striate.runs import RunFolder, read_json, write_json
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from striate.bundle import Bundle
+    from striate.data.dataset import Dataset, ImageSet
+    from striate.training.device import Placement
+    from striate.training.evaluate import Evaluation
+
+AGREEMENT = 1e-5  # the largest difference in probability between the network and its bundle
+COMPARED = 64  # images on which the two are compared
+
+
+def finish(
+    folder: RunFolder,
+    dataset: Dataset,
+    module: nn.Module,
+    placement: Placement,
+    listeners: Sequence[Listener],
+    *,
+    seconds: float,
+) -> None:
+    """Write network.json, bundle/, insight/, result.json and report.html of a trained network.
+
+    result.json comes last but one, so that a run without it can be resumed and finished again.
+    """
+    from striate.data.batches import Batches
+    from striate.report import write_report
+    from striate.training.evaluate import evaluate
+
+    split, images = next(
+        (name, dataset.splits[name]) for name in ("test", "val", "train") if name in dataset.splits
+    )
+    measuring = stage(listeners, f"measuring on {split}")
+    batches = Batches(images, dataset.preprocessing, 500, device=placement.device)
+    evaluation = evaluate(module, _counted(batches, measuring), placement)
+    bundle = _bundle(folder, dataset, module)
+    _compare(bundle, images, evaluation)
+    _look(folder, dataset, bundle, split, images, evaluation)
+    settings = read_json(folder.settings)
+    result = _result(evaluation, split, len(dataset.classes)) | {
+        "seconds": round(seconds, 1),
+        "epochs": settings["settings"]["epochs"],
+        "striate": settings["striate"],
+        "torch": settings["machine"]["torch"],
+        "machine": settings["machine"],
+    }
+    write_json(folder.result, result)
+    tell(listeners, Noted("writing the report"))
+    write_report(folder.path)
+
+
+def _counted(batches: Any, progress: Any) -> Any:
+    """The first epoch of ``batches``, telling ``progress`` after each."""
+    progress(0, len(batches))
+    for done, batch in enumerate(batches.epoch(0), start=1):
+        yield batch
+        progress(done, len(batches))
+
+
+def _result(evaluation: Evaluation, split: str, classes: int) -> dict[str, Any]:
+    return {
+        "accuracy": evaluation.accuracy,
+        "top5": evaluation.top5 if classes > 5 else None,
+        "loss": evaluation.loss,
+        "split": split,
+        "images": evaluation.images,
+    }
+
+
+def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module) -> Bundle:
+    """Capture the network, and write network.json and bundle/."""
+    from striate.bundle import Bundle, write_bundle
+    from striate.capture import capture
+    from striate.graph.store import graph_to_json
+
+    settings = read_json(folder.settings)
+    graph, weights = capture(module.to("cpu").float(), (1, dataset.channels, *dataset.image_size))
+    write_json(folder.network, graph_to_json(graph))
+    bundle = Bundle(
+        graph=graph,
+        weights=weights,
+        labels=dataset.classes,
+        preprocessing=dataset.preprocessing.to_json(),
+        card={
+            "model": settings["model"],
+            "data": dataset.source,
+            "striate": settings["striate"],
+            "trainable": [name for name, tensor in module.named_parameters() if tensor.requires_grad],
+        },
+    )
+    write_bundle(folder.bundle, bundle)
+    return bundle
+
+
+def _compare(bundle: Bundle, images: ImageSet, evaluation: Evaluation) -> None:
+    """The bundle must answer as the network did; a bundle that does not is never left unsaid."""
+    from striate.engine import Network
+
+    some = slice(0, COMPARED)
+    ours = Network(bundle).probabilities(images.images[some])
+    difference = float(np.abs(ours - evaluation.probabilities[some]).max())
+    if not difference <= AGREEMENT:
+        raise TrainingError(
+            f"The bundle must answer as the trained network does (within {AGREEMENT:g}), its probabilities differ by "
+            f"{difference:.2g}: keep the checkpoint and report this as a bug in striate."
+        )
+
+
+def _look(
+    folder: RunFolder, dataset: Dataset, bundle: Bundle, split: str, images: ImageSet, evaluation: Evaluation
+) -> None:
+    """insight/: mistakes and first-layer filters, for the report and for programs."""
+    from striate.insight import Predictions, first_filters, write_filters, write_mistakes
+
+    predictions = Predictions(split, dataset.classes, images.keys, images.labels, evaluation.probabilities)
+    write_mistakes(folder, predictions, images.images)
+    filters = first_filters(bundle.graph, bundle.weights)
+    if filters is not None:
+        write_filters(folder, *filters)

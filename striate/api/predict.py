@@ -1,0 +1,85 @@
+"""``predict``, ``load``, ``compile``: a network on images, without PyTorch once it is a bundle."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import ArgumentError, BundleError, DataError, RunError
+from striate.runs import RunFolder
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from striate.engine import Network, Prediction
+
+
+def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp32") -> Network:
+    """A network from a bundle or run folder; torch is never imported. See ``striate.engine.load``."""
+    from striate.engine import load as load_network
+
+    return load_network(bundle_of(Path(bundle)), threads=threads, precision=precision)
+
+
+def predict(run: str | Path, images: Sequence[str | Path | bytes], *, top: int = 5) -> list[Prediction]:
+    """What a run or a bundle sees in images: files, folders (their images, sorted) or encoded bytes.
+
+    Raises DataError when there is no image, ImageError naming a file that cannot be decoded.
+    """
+    from striate.data.scan import images_in
+
+    network = load(run)
+    sources: list[Path | bytes] = []
+    for image in images:
+        if isinstance(image, bytes):
+            if not image:
+                raise DataError("IMAGE must be an encoded image on stdin, got nothing: pipe a file into -.")
+            sources.append(image)
+        elif Path(image).is_dir():
+            found = images_in(Path(image))
+            if not found:
+                raise DataError(
+                    f"IMAGE must be a folder with images, {image} has none: give files or another folder."
+                )
+            sources.extend(found)
+        elif Path(image).exists():
+            sources.append(Path(image))
+        else:
+            raise DataError(f"IMAGE must be an existing file or folder, got {image}: check the path.")
+    if not sources:
+        raise ArgumentError("IMAGE must name at least one file, folder or -, got none: give an image.")
+    return network.predict(sources, top=top)
+
+
+def compile(module: nn.Module, example: Any) -> Network:
+    """A torch module as a Network that runs without torch: captured, its batch norms folded.
+
+    ``example``: a tensor, or a shape (1, channels, rows, columns). Raises UnsupportedError for an operation
+    that has no word, naming the operation, the layer and the line.
+    """
+    from striate.bundle import Bundle
+    from striate.capture import capture
+    from striate.engine import Network
+
+    graph, weights = capture(module, example)
+    return Network(Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card={}))
+
+
+def bundle_of(folder: Path) -> Path:
+    """The bundle that a path means: the folder itself, or the bundle inside a run."""
+    if folder.suffix == ".onnx" or (folder / "graph.json").exists():
+        return folder
+    if not folder.exists():
+        raise RunError(
+            f"RUN_OR_BUNDLE must be a run or bundle folder, {folder} does not exist: look into runs/."
+        )
+    if (folder / "settings.json").exists():
+        run = RunFolder.open(folder)
+        if not (run.bundle / "graph.json").exists():
+            raise RunError(
+                f"{folder} has no bundle yet, its training has not finished: "
+                f"continue it with striate train --resume {folder}."
+            )
+        return run.bundle
+    raise BundleError(f"RUN_OR_BUNDLE must be a run or bundle folder, {folder} is neither: look into runs/.")

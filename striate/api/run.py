@@ -1,0 +1,75 @@
+"""What a training returns: a run folder, read on demand. Everything it says stands in the folder's files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import RunError
+from striate.runs import RunFolder, read_json
+
+if TYPE_CHECKING:
+    from striate.engine import Prediction
+
+
+@dataclass(frozen=True)
+class Run:
+    """A training on disk. ``Run("runs/photos-1").accuracy``."""
+
+    path: Path
+
+    @property
+    def folder(self) -> RunFolder:
+        """The names of the files inside. Raises RunError when there is no such run."""
+        return RunFolder.open(Path(self.path))
+
+    @property
+    def finished(self) -> bool:
+        return self.folder.result.exists()
+
+    @cached_property
+    def result(self) -> dict[str, Any]:
+        """result.json. Raises RunError when the training has not finished."""
+        if not self.finished:
+            raise RunError(
+                f"{self.path} has no result, its training has not finished: "
+                f"continue it with striate train --resume {self.path}."
+            )
+        return dict(read_json(self.folder.result))
+
+    @property
+    def accuracy(self) -> float:
+        """Share of right answers (0 to 1) on the split that ``result["split"]`` names."""
+        return float(self.result["accuracy"])
+
+    @property
+    def sample(self) -> str:
+        """An image file to try ``striate predict`` on."""
+        return str(read_json(self.folder.data)["sample"])
+
+    def predict(self, *images: str | Path | bytes, top: int = 5) -> list[Prediction]:
+        """What the network sees in images; see ``striate.api.predict``."""
+        from striate.api.predict import predict
+
+        return predict(self.path, images, top=top)
+
+    def report(self) -> Path:
+        """Write report.html again and return its path."""
+        return report(self.path)
+
+    def to_json(self) -> dict[str, Any]:
+        """The result with the paths of what was made."""
+        return {
+            "run": str(self.path),
+            "report": str(self.folder.report),
+            "bundle": str(self.folder.bundle),
+        } | self.result
+
+
+def report(run: str | Path) -> Path:
+    """Write the page about a run (also of one that has not finished) and return its path."""
+    from striate.report import write_report
+
+    return write_report(RunFolder.open(Path(run)).path)

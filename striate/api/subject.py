@@ -1,0 +1,184 @@
+"""What MODEL may be on a command line or in a call, and how it becomes a graph of words.
+
+A name of the catalogue, a run folder, a bundle folder, ``FILE.py:CLASS(args)``, a torch module or a Graph.
+"""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.api.extras import require_train
+from striate.errors import ArgumentError, StriateError, UnknownNameError, UnsupportedError
+from striate.graph import Graph, Shape
+
+if TYPE_CHECKING:
+    from torch import nn
+
+FILE_AND_CLASS = re.compile(r"(?P<file>.+\.py):(?P<name>\w+)(?P<arguments>\(.*\))?", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A network to look at. ``trainable`` names its learned tensors (None: not known, all but statistics)."""
+
+    title: str
+    graph: Graph
+    trainable: frozenset[str] | None
+
+
+def parse_input(size: str | Sequence[int] | None) -> tuple[int, ...] | None:
+    """``"3x224x224"`` or (3, 224, 224): channels, then spatial sizes, without the batch.
+
+    Raises ArgumentError for anything else.
+    """
+    if size is None:
+        return None
+    parts = size.lower().replace("×", "x").split("x") if isinstance(size, str) else list(size)
+    try:
+        sizes = tuple(int(part) for part in parts)
+    except ValueError:
+        sizes = ()
+    if len(sizes) < 2 or min(sizes) < 1:
+        raise ArgumentError(
+            f"input must be channels x rows x columns, got {size!r}: write for example 3x224x224."
+        )
+    return sizes
+
+
+def subject(model: Any, size: str | Sequence[int] | None = None) -> Subject:
+    """The graph of whatever MODEL is; ``size`` is the input without the batch.
+
+    Raises UnknownNameError (with the nearest names), RunError, BundleError, UnsupportedError, ArgumentError.
+    """
+    wanted = parse_input(size)
+    if isinstance(model, Graph):
+        return Subject("graph", _with_input(model, wanted), None)
+    if not isinstance(model, (str, Path)):
+        return _of_module(model, type(model).__name__, wanted)
+    text = str(model)
+    if Path(text).is_dir():
+        return _of_folder(Path(text), wanted)
+    if match := FILE_AND_CLASS.fullmatch(text):
+        return _of_module(_load_class(match), match["name"], wanted)
+    if text.endswith(".onnx"):
+        raise UnsupportedError(
+            f"MODEL must be a name, a run, a bundle or FILE.py:CLASS, got {text}: "
+            "ONNX files are not read yet; give the PyTorch class as FILE.py:CLASS(args)."
+        )
+    return _of_name(text, wanted)
+
+
+def _of_name(name: str, size: tuple[int, ...] | None) -> Subject:
+    require_train(f"explaining {name}")
+    from striate.models import card, create
+
+    try:
+        known = card(name)
+    except UnknownNameError as error:
+        looks_like_a_path = "/" in name or name.endswith((".py", ".json"))
+        remedy = " A run or a bundle must be an existing folder." if looks_like_a_path else ""
+        raise UnknownNameError(f"{error}{remedy}") from None
+    sizes = (known.channels, *known.image_size) if size is None else size
+    if len(sizes) != 3:
+        raise ArgumentError(
+            f"input must be channels x rows x columns, got {sizes}: write for example 3x224x224."
+        )
+    module = create(name, in_channels=sizes[0], image_size=(sizes[1], sizes[2]))
+    return _of_module(module, name, sizes)
+
+
+def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
+    from striate.bundle import read_bundle
+    from striate.graph.store import graph_from_json
+    from striate.runs import RunFolder, read_json
+
+    if (folder / "graph.json").exists():
+        bundle = read_bundle(folder)
+        names = bundle.card.get("trainable")
+        trainable = frozenset(names) if names is not None else None
+        return Subject(str(folder), _with_input(bundle.graph, size), trainable)
+    run = RunFolder.open(folder)
+    if (run.bundle / "graph.json").exists():
+        return _of_folder(run.bundle, size)
+    return Subject(str(folder), _with_input(graph_from_json(read_json(run.network)), size), None)
+
+
+def _of_module(module: nn.Module, title: str, size: tuple[int, ...] | None) -> Subject:
+    require_train(f"explaining {title}")
+    from torch import nn
+
+    from striate.capture import capture
+
+    if not isinstance(module, nn.Module):
+        raise ArgumentError(
+            f"MODEL must be a torch.nn.Module, got {type(module).__name__}: give the network itself."
+        )
+    if size is None:
+        raise ArgumentError(
+            f"input must be given for {title}, a class has no size of its own: "
+            "add for example --input 3x224x224."
+        )
+    graph, _ = capture(module, (1, *size))
+    trainable = frozenset(name for name, tensor in module.named_parameters() if tensor.requires_grad)
+    return Subject(title, graph, trainable)
+
+
+def _with_input(graph: Graph, size: tuple[int, ...] | None) -> Graph:
+    """The same graph for another input size; its shapes are computed, so only the input changes."""
+    if size is None:
+        return graph
+    if len(graph.inputs) != 1:
+        raise ArgumentError(
+            f"input must be left out for a network of {len(graph.inputs)} inputs, got {size}."
+        )
+    name, shape = next(iter(graph.inputs.items()))
+    batch: Shape = shape[:1]
+    return Graph({name: (*batch, *size)}, graph.nodes, graph.outputs)
+
+
+def _load_class(match: re.Match[str]) -> Any:
+    """Import the file and call the class. This executes the file, as the documentation says."""
+    file, name = Path(match["file"]), match["name"]
+    if not file.is_file():
+        raise ArgumentError(f"FILE must be an existing Python file, got {file}: check the path.")
+    positional, named = _arguments(match["arguments"] or "()")
+    spec = importlib.util.spec_from_file_location(file.stem, file)
+    if spec is None or spec.loader is None:
+        raise ArgumentError(f"FILE must be a Python file, got {file}: give a file that ends in .py.")
+    module = importlib.util.module_from_spec(spec)
+    sys.path.insert(0, str(file.resolve().parent))  # what the file imports from beside it
+    try:
+        spec.loader.exec_module(module)
+        if not hasattr(module, name):
+            raise ArgumentError(f"CLASS must stand in {file}, got {name!r}: check the spelling.")
+        return getattr(module, name)(*positional, **named)
+    except StriateError:
+        raise
+    except Exception as error:  # the user's own code may raise anything
+        raise ArgumentError(
+            f"{file}:{name} must build without an error, got {type(error).__name__}: {error}. "
+            "Mend the file, or give other arguments."
+        ) from error
+    finally:
+        sys.path.remove(str(file.resolve().parent))
+
+
+def _arguments(text: str) -> tuple[list[Any], dict[str, Any]]:
+    """``(10, width=0.5)`` as values; only literals are read, nothing is evaluated."""
+    try:
+        call = ast.parse(f"f{text}", mode="eval").body
+        if not isinstance(call, ast.Call):
+            raise ValueError("not a call")
+        positional = [ast.literal_eval(value) for value in call.args]
+        return positional, {str(entry.arg): ast.literal_eval(entry.value) for entry in call.keywords}
+    except (SyntaxError, ValueError):
+        raise ArgumentError(
+            f"arguments must be literal values, got {text!r}: write for example (10, width=0.5)."
+        ) from None

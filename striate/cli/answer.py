@@ -1,0 +1,70 @@
+"""How an answer looks: a sentence or a table for people, JSON for programs, a sentence on stderr for errors.
+
+Answers go to stdout, everything else (progress, warnings, errors) to stderr, so that ``--json`` can be piped.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from striate.errors import StriateError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+    from rich.table import Table
+
+JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, on one line of stdout.")]
+
+
+def fail(error: StriateError) -> int:
+    """Print an error and return its exit code; with ``--json`` the answer is an object with "error"."""
+    if "--json" in sys.argv:
+        emit({"error": str(error), "kind": type(error).__name__})
+    else:
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        typer.echo(str(error), err=True)
+    return error.exit_code
+
+
+def emit(value: Any) -> None:
+    """One JSON value on one line."""
+    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+
+
+def say(text: str = "") -> None:
+    """A line for a person."""
+    typer.echo(text)
+
+
+def next_steps(*commands: tuple[str, str]) -> None:
+    """The last lines of a verb: what to type next, and what it brings."""
+    width = max(len(command) for command, _ in commands)
+    say()
+    say("Next:")
+    for command, purpose in commands:
+        say(f"  {command:<{width}}  {purpose}")
+
+
+def screen(*, stderr: bool = False) -> Console:
+    """A rich console; imported late, because ``--help`` must come at once."""
+    from rich.console import Console
+
+    return Console(stderr=stderr, highlight=False)
+
+
+def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]]) -> Table:
+    """A rich table. ``columns``: (heading, "left" or "right")."""
+    from rich.markup import escape
+    from rich.table import Table
+
+    drawn = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
+    for heading, side in columns:
+        drawn.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    for row in rows:
+        drawn.add_row(*(escape(str(cell)) for cell in row))
+    return drawn

@@ -1,0 +1,123 @@
+"""Draws events: a bar with rate and ETA while something works, a line for each finished epoch. All on stderr."""
+
+from __future__ import annotations
+
+from types import TracebackType
+from typing import TYPE_CHECKING, Any
+
+from striate.api.stages import Noted, Stage
+from striate.cli.answer import screen
+
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+
+class StageBars:
+    """A listener that draws one bar for each ``Stage`` and a line for each ``Noted``. Use it in a ``with``."""
+
+    def __init__(self, *, quiet: bool = False) -> None:
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+        self.screen = screen(stderr=True)
+        self.screen.quiet = quiet
+        self.bars = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=24),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(compact=True),
+            console=self.screen,
+            transient=True,
+            disable=quiet or not self.screen.is_terminal,
+        )
+        self.tasks: dict[str, TaskID] = {}
+
+    def __enter__(self) -> StageBars:
+        self.bars.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.bars.stop()
+
+    def __call__(self, event: Any) -> None:
+        match event:
+            case Stage(what, done, total):
+                self._advance(what, done, total)
+            case Noted(message):
+                self.line(f"[dim]note:[/dim] {_plain(message)}")
+
+    def line(self, text: str) -> None:
+        """A line that stays, above the bars."""
+        self.screen.print(text, soft_wrap=True)
+
+    def _advance(self, what: str, done: int, total: int) -> None:
+        if what not in self.tasks:
+            self.tasks[what] = self.bars.add_task(_plain(what), total=total, rate="")
+        self.bars.update(self.tasks[what], completed=done, total=total)
+        if done >= total:
+            self.bars.remove_task(self.tasks.pop(what))
+
+
+class TrainingProgress(StageBars):
+    """Also draws the events of a training: rate, loss and accuracy beside the bar, a line an epoch."""
+
+    epochs = 0
+
+    def __call__(self, event: Any) -> None:
+        from striate.training import events as happened
+
+        match event:
+            case happened.RunStarted():
+                self._started(event)
+            case happened.StepDone():
+                self._stepped(event)
+            case happened.EpochEnded():
+                self._epoch_ended(event)
+            case happened.Warned():
+                self.line(f"[yellow]warning:[/yellow] {_plain(event.message)}")
+            case happened.RunEnded():
+                self._advance("training", 1, 1)
+            case _:
+                super().__call__(event)
+
+    def __enter__(self) -> TrainingProgress:
+        super().__enter__()
+        return self
+
+    def _started(self, event: Any) -> None:
+        self.epochs = event.epochs
+        self._advance("training", event.step, event.total_steps)
+        self.line(
+            f"{event.parameters:,} parameters, {event.epochs:g} epochs of {event.steps_per_epoch:,} steps, "
+            f"{event.device} {event.precision}, {event.threads} threads"
+        )
+        if event.resumed_from is not None:
+            self.line(f"resumed at step {event.step:,} of {event.total_steps:,} from {event.resumed_from}")
+
+    def _stepped(self, event: Any) -> None:
+        self._advance("training", min(event.step, event.total_steps - 1), event.total_steps)
+        if "training" in self.tasks:
+            waiting = f", waits for data {event.data_wait_share:.0%}" if event.data_wait_share > 0.2 else ""
+            self.bars.update(
+                self.tasks["training"],
+                description=f"epoch {event.epoch}/{self.epochs:g}",
+                rate=f"{event.images_per_second:,.0f} images/s  loss {event.loss:.3f}  "
+                f"accuracy {event.accuracy:.1%}{waiting}",
+            )
+
+    def _epoch_ended(self, event: Any) -> None:
+        held_out = (
+            "" if event.val_accuracy is None else f"  held out {event.val_loss:.3f} {event.val_accuracy:6.2%}"
+        )
+        self.line(
+            f"epoch {event.epoch:>3}/{self.epochs:g}  loss {event.train_loss:.3f} {event.train_accuracy:6.2%}"
+            f"{held_out}  {event.images_per_second:,.0f} images/s"
+        )
+
+
+def _plain(text: str) -> str:
+    from rich.markup import escape
+
+    return escape(text)

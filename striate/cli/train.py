@@ -1,0 +1,94 @@
+"""``striate train DATA``: a folder of images becomes a checked data set, a network, a report and a bundle."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from striate.cli.answer import JsonOption, emit, next_steps, say
+
+if TYPE_CHECKING:
+    from striate.api import Run
+
+TUNING = "Learning (the default recipe chooses what is not given)"
+
+
+def register(app: typer.Typer) -> None:
+    app.command()(train)
+
+
+def train(
+    data: Annotated[
+        str | None,
+        typer.Argument(metavar="[DATA]", help="A folder of class folders, a train/val tree, a named set."),
+    ] = None,
+    model: Annotated[str, typer.Option(help="A name from striate models, or auto.")] = "auto",
+    run: Annotated[
+        Path | None, typer.Option(help="The new run folder (default: runs/<data>-<model>-<n>).")
+    ] = None,
+    resume: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Continue this run, bit for bit.")
+    ] = None,
+    image_size: Annotated[
+        str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Size to bring images to.")
+    ] = None,
+    skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable images out.")] = False,
+    weights: Annotated[
+        Path | None, typer.Option(help="Start from these weights (.safetensors, .pth).")
+    ] = None,
+    epochs: Annotated[
+        float | None, typer.Option(help="Passes over the images.", rich_help_panel=TUNING)
+    ] = None,
+    batch_size: Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=TUNING)] = None,
+    lr: Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=TUNING)] = None,
+    seed: Annotated[int, typer.Option(help="All randomness follows from it.", rich_help_panel=TUNING)] = 0,
+    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=TUNING)] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=TUNING)
+    ] = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Train a network on images, and write a report and a bundle."""
+    from striate import api
+    from striate.cli.progress import TrainingProgress
+
+    with TrainingProgress(quiet=as_json) as progress:
+        if resume is not None:
+            finished = api.resume(resume, data, listeners=[progress])
+        else:
+            settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "threads": threads}
+            finished = api.train(
+                data,
+                model=model,
+                run=run,
+                image_size=image_size,
+                skip_bad=skip_bad,
+                weights=weights,
+                seed=seed,
+                precision=precision,
+                listeners=[progress],
+                **{name: value for name, value in settings.items() if value is not None},
+            )
+    if finished is None:  # Ctrl-C: the run is saved, the progress has said how to continue
+        raise typer.Exit(130)
+    if as_json:
+        emit(finished.to_json())
+        return
+    _say_result(finished)
+
+
+def _say_result(run: Run) -> None:
+    result = run.result
+    on = f"{result['images']:,} images of the {result['split']} split"
+    say(
+        f"accuracy {result['accuracy']:.2%} on {on}, {result['epochs']:g} epochs in {result['seconds']:.0f} s"
+    )
+    say(f"report:  {run.path / 'report.html'}")
+    say(f"bundle:  {run.path / 'bundle'}")
+    next_steps(
+        (f"striate report {run.path} --open", "look at it"),
+        (f"striate predict {run.path} {run.sample}", "ask it about an image"),
+        (f"striate explain {run.path}", "every layer, every number derived"),
+    )
