@@ -1,0 +1,70 @@
+"""The first screen: how good the network is, how sure that number is, and what it was made from."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from striate.report.contents import Contents
+from striate.report.wording import count, duration, percent, plural, wilson
+
+
+@dataclass(frozen=True)
+class Headline:
+    """``number`` in large letters, ``lead`` beside it, then facts as (value, what it is)."""
+
+    number: str
+    lead: str
+    facts: tuple[tuple[str, str], ...]
+
+
+def headline(run: Contents) -> Headline:
+    if run.result is not None:
+        number, lead = _finished(run.result)
+    else:
+        number, lead = _unfinished(run)
+    return Headline(number, lead, tuple(_facts(run)))
+
+
+def _finished(result: dict[str, Any]) -> tuple[str, str]:
+    accuracy, images = result["accuracy"], result["images"]
+    low, high = wilson(accuracy, images)
+    unseen = {
+        "test": "test images, none of which it had seen before",
+        "val": "validation images; it did not learn from them, but choices may have been made on them",
+    }.get(result["split"], f"images of the split {result['split']}")
+    return percent(accuracy, 2 if images >= 1000 else 1), (
+        f"of the answers are right: {count(round(accuracy * images))} of {count(images)} {unseen}. "
+        f"With so many images the true figure lies, 19 times out of 20, between "
+        f"{percent(low)} and {percent(high)}."
+    )
+
+
+def _unfinished(run: Contents) -> tuple[str, str]:
+    known = [row for row in run.history if row.get("val_accuracy") is not None]
+    asked = run.settings.get("settings", {}).get("epochs")
+    done = f"{plural(len(run.history), 'epoch')}{f' of {asked}' if asked else ''} done"
+    if not known:
+        return "not yet", f"This run is not finished: {done}, and no accuracy has been measured."
+    return percent(known[-1]["val_accuracy"]), (
+        f"of the validation images were answered rightly after epoch {known[-1]['epoch']}. "
+        f"This run is not finished: {done}."
+    )
+
+
+def _facts(run: Contents) -> list[tuple[str, str]]:
+    result, data, model = run.result or {}, run.data, run.settings.get("model", {})
+    facts: list[tuple[str, str]] = []
+    classes = len(data["classes"]) if data else model.get("classes")
+    if result.get("top5") is not None and isinstance(classes, int) and classes > 5:
+        facts.append((percent(result["top5"]), "the true class among its five best guesses"))
+    if classes is not None:
+        facts.append((str(classes), "classes"))
+    if data:
+        facts.append((count(data["splits"]["train"]["images"]), "training images"))
+    if model.get("name"):
+        facts.append((str(model["name"]), "the network"))
+    epochs = result.get("epochs", len(run.history))
+    seconds = result.get("seconds") or sum(row["seconds"] for row in run.history)
+    facts.append((duration(seconds), f"of training, {plural(epochs, 'epoch')}"))
+    return facts

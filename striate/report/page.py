@@ -1,0 +1,110 @@
+"""Everything that a run folder holds, put into the template and onto the disk: report.html."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from striate.errors import MissingExtraError, StriateError
+from striate.report.advice import advise
+from striate.report.classes import ClassPart, class_part
+from striate.report.contents import Contents, read_run
+from striate.report.curves import reliability_figure, training_curves
+from striate.report.headline import headline
+from striate.report.layers import layer_table
+from striate.report.pictures import filter_part, mistake_pictures
+from striate.report.repeat import repeat_part
+from striate.report.wording import count, percent, plural
+from striate.runs import RunFolder, write_atomically
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
+
+TEMPLATES = Path(__file__).parent / "templates"
+Part = TypeVar("Part")
+
+
+def write_report(run: Path) -> Path:
+    """Write report.html into the folder ``run`` and return its path.
+
+    One file that loads nothing, equal whenever the files of the run are equal. What a run lacks is said on
+    the page. Raises RunError when ``run`` is not a run folder, MissingExtraError without matplotlib, jinja2.
+    """
+    contents = read_run(run)
+    page = render(contents)
+    path = RunFolder(run).report
+    write_atomically(path, page)
+    return path
+
+
+def render(run: Contents) -> str:
+    """The page as HTML."""
+    template = _environment().get_template("report.html.j2")
+    gaps = list(run.gaps)
+    mistakes = _part(gaps, "insight/mistakes.json", run, _answers)
+    run = run if mistakes else replace(run, mistakes=None)
+    script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
+    return template.render(
+        run=run,
+        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
+        script=script,
+        script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
+        headline=_part(gaps, "result.json, data.json or settings.json", run, headline),
+        advice=_part(gaps, "a file", run, advise) or [],
+        curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
+        classes=mistakes[0] if mistakes else None,
+        seen=mistakes[1] if mistakes else None,
+        filters=_part(gaps, "insight/filters.json", run.filters, filter_part),
+        layers=_part(gaps, "network.json", run.network, layer_table),
+        repeat=_part(gaps, "settings.json", run, repeat_part),
+        gaps=gaps,
+    )
+
+
+def _answers(run: Contents) -> tuple[ClassPart, dict[str, Any]] | None:
+    """Everything that mistakes.json tells."""
+    mistakes = run.mistakes
+    if mistakes is None:
+        return None
+    worst, doubtful = mistake_pictures(mistakes)
+    reliability = reliability_figure(mistakes["reliability"], mistakes["calibration_error"])
+    seen = {"worst": worst, "doubtful": doubtful, "reliability": reliability, "wrong": mistakes["wrong"]}
+    return class_part(mistakes, run.data), seen
+
+
+def _part(gaps: list[str], file: str, content: Any, build: Callable[[Any], Part]) -> Part | None:
+    """What ``build`` makes of ``content``; None without content, or with a gap when it has another form.
+
+    A report must be had of a run whose files were edited or half copied; the page names the file.
+    """
+    if content is None:
+        return None
+    try:
+        return build(content)
+    except MissingExtraError:
+        raise
+    except StriateError as error:
+        gaps.append(f"{file} cannot be shown: {error}")
+    except (AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError) as error:
+        gaps.append(f"{file} has another form than this striate writes ({type(error).__name__}: {error}).")
+    return None
+
+
+def _environment() -> Environment:
+    try:
+        import jinja2
+    except ImportError:
+        raise MissingExtraError("A report", "jinja2", "train") from None
+    environment = jinja2.Environment(
+        loader=jinja2.FileSystemLoader(TEMPLATES),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters.update(percent=percent, count=count, plural=plural)
+    return environment
