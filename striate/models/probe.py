@@ -33,8 +33,7 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
     except (RuntimeError, ValueError) as error:
         name, layer, shape = reached[-1]
         raise ShapeError(
-            f"{name or 'the network'} ({type(layer).__name__}) cannot take a map of {_times(shape[2:])} "
-            f"with {shape[1]} channels: {_reason(error)}",
+            f"{name or 'the network'} ({type(layer).__name__}) cannot take {_size(shape)}: {_reason(error)}",
             layer=name or None,
         ) from error
     finally:
@@ -43,8 +42,10 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
     return tuple(output.shape)
 
 
-def _times(sizes: tuple[int, ...]) -> str:
-    return "x".join(map(str, sizes)) or "no pixels"
+def _size(shape: tuple[int, ...]) -> str:
+    """What came in, without its batch: "a map of 7x1 with 128 channels", or "400 values"."""
+    pixels = "x".join(map(str, shape[2:]))
+    return f"a map of {pixels} with {shape[1]} channels" if pixels else f"{shape[1]} values"
 
 
 def _reason(error: Exception) -> str:
