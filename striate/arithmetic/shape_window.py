@@ -5,7 +5,7 @@ from __future__ import annotations
 from striate.arithmetic.derivation import Derivation, Derived, axis_name, axis_units, show
 from striate.arithmetic.shape import misfit, need_size, number, rule
 from striate.graph import Shape
-from striate.ops import AvgPool, Conv, ConvTranspose, ExtremePool, MaxUnpool, Window
+from striate.ops import AvgPool, AvgPool3d, Conv, ConvTranspose, ExtremePool, MaxUnpool, Window
 
 
 @rule.register
@@ -22,7 +22,13 @@ def _conv(op: Conv, x: Shape) -> Derived:
 @rule.register(ExtremePool)
 @rule.register(AvgPool)
 def _pool(op: ExtremePool | AvgPool, x: Shape) -> Derived:
-    sizes = tuple(_slide(op, axis, size) for axis, size in enumerate(spatial_sizes(op.axes, x)))
+    spatial = spatial_sizes(op.axes, x)
+    if isinstance(op, AvgPool3d) and any(size < k for size, k in zip(spatial, op.kernel_size, strict=True)):
+        must = f"be at most the input {spatial}, padding not counted, as in PyTorch's AvgPool3d"
+        raise misfit(
+            "kernel_size", must, op.kernel_size, "take a smaller kernel, or pad with a word of its own"
+        )
+    sizes = tuple(_slide(op, axis, size) for axis, size in enumerate(spatial))
     shape = (*x[:2], *(size.result for size in sizes))
     return Derived((shape,) * op.outputs, sizes)
 

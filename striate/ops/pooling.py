@@ -20,13 +20,13 @@ def _window(op: Window, stride: object, **more: object) -> None:
         padding=padding,
         **more,
     )
-    for span, (before, after) in zip(op.span, op.pads, strict=True):
+    for size, (before, after) in zip(kernel, op.pads, strict=True):
         require(
-            max(before, after) <= span // 2,
+            max(before, after) <= size // 2,
             "padding",
-            f"be at most half of the window ({span} pixels), so that no window lies in the padding alone",
+            f"be at most half of the window ({size} taps, dilation not counted), as in PyTorch",
             max(before, after),
-            f"write padding={span // 2} or less",
+            f"write padding={size // 2} or less",
         )
 
 
