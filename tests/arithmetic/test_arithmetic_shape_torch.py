@@ -13,7 +13,7 @@ from striate import ops
 from striate.arithmetic import output_shapes
 from striate.errors import ArgumentError, ShapeError
 
-SETTINGS = settings(max_examples=3000, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=120, deadline=None, derandomize=True)
 REFUSALS = (RuntimeError, ValueError, IndexError, NotImplementedError, TypeError)
 
 
