@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -16,10 +17,12 @@ Draw = Callable[..., Path]
 def draw(tmp_path: Path) -> Draw:
     """Write a picture of noise that depends on its path (or on ``seed``) below tmp_path; any format."""
 
-    def write(name: str, size: tuple[int, int] = (12, 12), mode: str = "RGB", seed: int | None = None) -> Path:
+    def write(
+        name: str, size: tuple[int, int] = (12, 12), mode: str = "RGB", seed: int | None = None
+    ) -> Path:
         path = tmp_path / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        random = np.random.default_rng(sum(name.encode()) * 1009 + len(name) if seed is None else seed)
+        random = np.random.default_rng(zlib.crc32(name.encode()) if seed is None else seed)
         shape = (*size, 3) if mode == "RGB" else size
         Image.fromarray(random.integers(0, 256, shape, dtype=np.uint8)).save(path)
         return path

@@ -32,7 +32,12 @@ def png_header(width: int, height: int) -> bytes:
         return struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
 
     header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(b"")) + chunk(b"IEND", b"")
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + chunk(b"IHDR", header)
+        + chunk(b"IDAT", zlib.compress(b""))
+        + chunk(b"IEND", b"")
+    )
 
 
 def test_colour_comes_through_unchanged() -> None:
@@ -138,13 +143,17 @@ def test_a_picture_too_large_is_refused_before_it_is_decoded(tmp_path: Path) -> 
 
 
 def test_one_pixel_is_refused() -> None:
-    with pytest.raises(ImageError, match=r"dot\.png has 1 x 1 pixels, an image needs at least 2 on each side"):
+    with pytest.raises(
+        ImageError, match=r"dot\.png has 1 x 1 pixels, an image needs at least 2 on each side"
+    ):
         decode_image(saved(Image.new("RGB", (1, 1))), 3, name="dot.png")
 
 
 def test_a_truncated_jpeg_is_named(tmp_path: Path) -> None:
     path = tmp_path / "half.jpg"
-    whole = saved(Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)), "JPEG")
+    whole = saved(
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (64, 64), dtype=np.uint8)), "JPEG"
+    )
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ImageError, match=r"half\.jpg is cut short .*: copy it again, or leave it out"):
         decode_image(path, 3)
