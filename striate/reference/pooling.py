@@ -74,11 +74,16 @@ def _overhang(op: ops.ExtremePool | ops.AvgPool, x: Array) -> list[tuple[int, in
 
 def _winner(view: Array, place: Array, axes: int) -> Array:
     """The place of the first largest value in each window, never one of the padding (place -1)."""
-    flat = view.reshape(*view.shape[:-axes], -1)
-    places = np.broadcast_to(place.reshape(*place.shape[:-axes], -1), flat.shape)
+    flat = _flat(view, axes)
+    places = np.broadcast_to(_flat(place, axes), flat.shape)
     wins = ((flat == flat.max(-1, keepdims=True)) | np.isnan(flat)) & (places >= 0)
     first = wins.argmax(-1)[..., None]
     return np.take_along_axis(places, first, -1)[..., 0]
+
+
+def _flat(x: Array, axes: int) -> Array:
+    """The last ``axes`` axes as one; reshape's -1 would not do for an empty batch."""
+    return x.reshape(*x.shape[:-axes], prod(x.shape[-axes:]))
 
 
 @meaning(ops.AdaptiveAvgPool1d, ops.AdaptiveAvgPool2d, ops.AdaptiveAvgPool3d)
@@ -100,7 +105,7 @@ def adaptive_maximum_pool(op: ops.AdaptiveMaxPool, x: Array) -> Array | tuple[Ar
     plane = np.arange(prod(x.shape[2:])).reshape(x.shape[2:])
     for cell in np.ndindex(*sizes):
         inside = _bin(cell, sizes, x.shape[2:])
-        values = x[inside].reshape(*x.shape[:2], -1)
+        values = _flat(x[inside], op.axes)
         y[(..., *cell)] = values.max(-1)
         indices[(..., *cell)] = plane[inside].ravel()[values.argmax(-1)]
     return (y, indices) if op.return_indices else y
@@ -137,5 +142,5 @@ def unpool(op: ops.MaxUnpool, x: Array, indices: Array) -> Array:
             f"give the output_size that the pool's input had."
         )
     y = np.zeros((*x.shape[:2], room), x.dtype)
-    np.put_along_axis(y, indices.reshape(*x.shape[:2], -1), x.reshape(*x.shape[:2], -1), axis=-1)
+    np.put_along_axis(y, _flat(indices, op.axes), _flat(x, op.axes), axis=-1)
     return y.reshape(*x.shape[:2], *sizes)
