@@ -1,4 +1,4 @@
-"""TOGETHER: the only place where rooms are joined. One file a verb; nothing heavy is imported until it is used.
+"""TOGETHER: the only place where rooms are joined. One file a verb; what is heavy is imported late.
 
 train      data -> network -> report and bundle; resume      run       what a finished training is
 evaluate   a run on a data set                                predict   a run or a bundle on images

@@ -68,7 +68,7 @@ def evaluate(
         split=split,
         on_progress=stage(listeners, "reading images"),
     )
-    module = build({**written["model"], "weights": str(folder.bundle / "model.safetensors")}, 0, fresh=True)
+    module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
     placement = place(TrainSettings.from_json(written["settings"]))
     prepare(placement)
     batches = Batches(images, preprocessing, 500, device=placement.device)

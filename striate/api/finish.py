@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.api.stages import Listener, Noted, stage, tell
+from striate.api.stages import Listener, stage
 from striate.errors import TrainingError
-from striate.runs import RunFolder, read_json, write_json
+from striate.runs import RunFolder, read_json, read_lines, write_json
 
 if TYPE_CHECKING:
     from torch import nn
@@ -29,8 +29,6 @@ def finish(
     module: nn.Module,
     placement: Placement,
     listeners: Sequence[Listener],
-    *,
-    seconds: float,
 ) -> None:
     """Write network.json, bundle/, insight/, result.json and report.html of a trained network.
 
@@ -51,14 +49,13 @@ def finish(
     _look(folder, dataset, bundle, split, images, evaluation)
     settings = read_json(folder.settings)
     result = _result(evaluation, split, len(dataset.classes)) | {
-        "seconds": round(seconds, 1),
+        "seconds": round(sum(record["seconds"] for record in read_lines(folder.history)), 1),
         "epochs": settings["settings"]["epochs"],
         "striate": settings["striate"],
         "torch": settings["machine"]["torch"],
         "machine": settings["machine"],
     }
     write_json(folder.result, result)
-    tell(listeners, Noted("writing the report"))
     write_report(folder.path)
 
 
@@ -114,8 +111,8 @@ def _compare(bundle: Bundle, images: ImageSet, evaluation: Evaluation) -> None:
     difference = float(np.abs(ours - evaluation.probabilities[some]).max())
     if not difference <= AGREEMENT:
         raise TrainingError(
-            f"The bundle must answer as the trained network does (within {AGREEMENT:g}), its probabilities differ by "
-            f"{difference:.2g}: keep the checkpoint and report this as a bug in striate."
+            f"The bundle must answer as the network does (within {AGREEMENT:g}), it differs by {difference:.2g}: "
+            "keep the checkpoint, and report this as a bug in striate."
         )
 
 

@@ -27,7 +27,7 @@ def predict(run: str | Path, images: Sequence[str | Path | bytes], *, top: int =
 
     Raises DataError when there is no image, ImageError naming a file that cannot be decoded.
     """
-    from striate.data.scan import images_in
+    from striate.data.folder import images_in
 
     network = load(run)
     sources: list[Path | bytes] = []

@@ -1,4 +1,4 @@
-"""``train``: from a source of images to a trained network, a report and a bundle; ``resume``: the rest of one.
+"""``train``: from a source of images to a network, a report and a bundle; ``resume``: the rest of one.
 
 Everything that decides the result is chosen first and written down (settings.json, data.json); then one
 function, ``_carry_out``, reads only what is written. A resumed run therefore cannot differ from a new one.
@@ -7,7 +7,6 @@ function, ``_carry_out``, reads only what is written. A resumed run therefore ca
 from __future__ import annotations
 
 import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,7 +23,8 @@ if TYPE_CHECKING:
 
     from striate.data.dataset import Dataset
 
-SMALLEST_BATCHES = 4  # steps an epoch should have at least; a batch larger than the data teaches nothing
+SMALLEST_BATCHES = 4  # steps an epoch should have at least; a batch as large as the data teaches little
+AT_ONCE = 500  # images of one evaluation batch
 
 
 def train(
@@ -60,14 +60,14 @@ def train(
     dataset = open_dataset(
         data, image_size=size, skip_bad=skip_bad, on_progress=stage(listeners, "reading images")
     )
-    chosen = _choose(dataset, model, settings, augmentation)
-    folder = RunFolder.create(
-        Path(run) if run is not None else None, f"{_hint(dataset.source)}-{chosen.model}"
-    )
-    _write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad}, weights)
+    chosen = _choose(dataset, model, weights, settings, augmentation)
+    module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
+    hint = f"{_hint(dataset.source)}-{chosen.network['name']}"
+    folder = RunFolder.create(Path(run) if run is not None else None, hint)
+    _write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
     for note in dataset.notes:
         tell(listeners, Noted(note))
-    return _carry_out(folder, dataset, listeners, resume=False)
+    return _carry_out(folder, dataset, module, listeners, resume=False)
 
 
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
@@ -99,7 +99,8 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
             f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
             "restore them, or start a new run with striate train."
         )
-    return _carry_out(folder, dataset, listeners, resume=True)
+    module = build(settings["model"], settings["settings"]["seed"])
+    return _carry_out(folder, dataset, module, listeners, resume=True)
 
 
 def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -124,86 +125,88 @@ def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None
 class _Choice:
     """What the recipe, the preset and the caller have settled, as it stands in settings.json."""
 
-    model: str
+    network: dict[str, Any]
     settings: dict[str, Any]
     augmentation: dict[str, Any]
 
+    @property
+    def seed(self) -> int:
+        return int(self.settings["seed"])
+
 
 def _choose(
-    dataset: Dataset, model: str, given: Mapping[str, Any], varied: Mapping[str, Any] | None
+    dataset: Dataset,
+    model: str,
+    weights: str | Path | None,
+    given: Mapping[str, Any],
+    varied: Mapping[str, Any] | None,
 ) -> _Choice:
     from striate.data.augment import Augmentation, preset
     from striate.models import auto
     from striate.training.recipe import recipe
     from striate.training.settings import TrainSettings
 
-    images = len(dataset.train)
-    name = model
-    if model == "auto":
-        name = auto(dataset.image_size, dataset.channels, len(dataset.classes), images)
-    advised = recipe(dataset.kind, images, dataset.image_size, name)
+    advised = recipe(dataset.kind, len(dataset.train))
     settings = TrainSettings.from_json({**advised.to_json(), **given})
     if "batch_size" not in given:
-        fitting = max(1, min(settings.batch_size, images // SMALLEST_BATCHES))
+        fitting = max(1, min(settings.batch_size, len(dataset.train) // SMALLEST_BATCHES))
         settings = TrainSettings.from_json({**settings.to_json(), "batch_size": fitting})
-    fields = {**preset(dataset).to_json(), **(varied or {})}
-    augmentation = Augmentation.from_json(fields)
+    augmentation = Augmentation.from_json({**preset(dataset).to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
-    return _Choice(name, settings.to_json(), augmentation.to_json())
+    if model == "auto":
+        model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))
+    network = {
+        "name": model,
+        "classes": len(dataset.classes),
+        "in_channels": dataset.channels,
+        "image_size": list(dataset.image_size),
+        "weights": str(Path(weights).resolve()) if weights is not None else None,
+    }
+    return _Choice(network, settings.to_json(), augmentation.to_json())
 
 
-def _write_down(
-    folder: RunFolder,
-    dataset: Dataset,
-    chosen: _Choice,
-    asked: Mapping[str, Any],
-    weights: str | Path | None,
-) -> None:
+def _write_down(folder: RunFolder, dataset: Dataset, chosen: _Choice, asked: Mapping[str, Any]) -> None:
     """settings.json and data.json, before the first step. ``asked`` is what decides how DATA is read."""
     from striate import __version__
     from striate.training.device import place
     from striate.training.machine import describe
     from striate.training.settings import TrainSettings
 
-    placement = place(TrainSettings.from_json(chosen.settings))
-    source = dataset.source if not Path(dataset.source).exists() else str(Path(dataset.source).resolve())
+    source = Path(dataset.source)
     write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})
     write_json(
         folder.settings,
         {
             "format": FORMAT,
             "striate": __version__,
-            "command": ["striate", *sys.argv[1:]] if Path(sys.argv[0]).stem == "striate" else None,
-            "model": {
-                "name": chosen.model,
-                "classes": len(dataset.classes),
-                "in_channels": dataset.channels,
-                "image_size": list(dataset.image_size),
-                "weights": str(weights) if weights is not None else None,
-            },
-            "data": {"source": source, **asked},
+            "command": ["striate", *sys.argv[1:]]
+            if Path(sys.argv[0]).stem in ("striate", "__main__")
+            else None,
+            "model": chosen.network,
+            "data": {"source": str(source.resolve()) if source.exists() else dataset.source, **asked},
             "settings": chosen.settings,
             "augmentation": chosen.augmentation,
-            "device": placement.to_json(),
+            "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
             "machine": describe(),
         },
     )
 
 
-def _carry_out(folder: RunFolder, dataset: Dataset, listeners: Sequence[Listener], *, resume: bool) -> Run:
+def _carry_out(
+    folder: RunFolder, dataset: Dataset, module: nn.Module, listeners: Sequence[Listener], *, resume: bool
+) -> Run:
     """Train as settings.json says, then finish: measure, capture, look, report."""
     from striate.api.finish import finish
     from striate.data.augment import Augmentation
     from striate.data.batches import Batches
     from striate.training.device import place
-    from striate.training.history import History
+    from striate.training.history import HistoryFile
     from striate.training.loop import fit
     from striate.training.settings import TrainSettings
 
     written = read_json(folder.settings)
     settings = TrainSettings.from_json(written["settings"])
     placement = place(settings)
-    module = build(written["model"], settings.seed, fresh=True)
     batches = Batches(
         dataset.train,
         dataset.preprocessing,
@@ -213,29 +216,28 @@ def _carry_out(folder: RunFolder, dataset: Dataset, listeners: Sequence[Listener
         augmentation=Augmentation.from_json(written["augmentation"]),
         device=placement.device,
     )
-    held_out = dataset.val if dataset.val is not None else None
-    val = Batches(held_out, dataset.preprocessing, 500, device=placement.device) if held_out else None
-    began = time.perf_counter()
-    history = History(folder.history)
+    val = None
+    if dataset.val is not None:
+        val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
     result = fit(
         module,
         batches,
         val,
         settings,
-        [history, *listeners],
+        [HistoryFile(folder.history), *listeners],
         folder.checkpoints,
         data=dataset.fingerprint,
         resume=resume,
     )
     if result.interrupted:
         tell(listeners, Noted(f"Stopped and saved. Continue with: striate train --resume {folder.path}"))
-        return Run(folder.path)
-    finish(folder, dataset, module, placement, listeners, seconds=time.perf_counter() - began)
+    else:
+        finish(folder, dataset, module, placement, listeners)
     return Run(folder.path)
 
 
-def build(model: Mapping[str, Any], seed: int, *, fresh: bool) -> nn.Module:
-    """The network that settings.json names; ``fresh`` draws its weights from ``seed`` (or reads the file)."""
+def build(model: Mapping[str, Any], seed: int) -> nn.Module:
+    """The network that settings.json names, its weights drawn from ``seed`` or read from its file."""
     import torch
 
     from striate.models import create
@@ -246,12 +248,12 @@ def build(model: Mapping[str, Any], seed: int, *, fresh: bool) -> nn.Module:
         classes=model["classes"],
         in_channels=model["in_channels"],
         image_size=tuple(model["image_size"]),
-        weights=model["weights"] if fresh else None,
+        weights=model["weights"],
     )
 
 
 def _sample(folder: RunFolder, dataset: Dataset) -> str:
-    """A file that ``striate predict`` can be tried on: one of the user's own, or one written for an array set."""
+    """A file to try ``striate predict`` on: one of the user's own, or one written for an array set."""
     from PIL import Image
 
     images = dataset.test or dataset.val or dataset.train

@@ -1,4 +1,4 @@
-"""Draws events: a bar with rate and ETA while something works, a line for each finished epoch. All on stderr."""
+"""Draws events on stderr: a bar with rate and ETA while something works, a line for each epoch."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StageBars:
-    """A listener that draws one bar for each ``Stage`` and a line for each ``Noted``. Use it in a ``with``."""
+    """A listener that draws a bar for each ``Stage``, a line for each ``Noted``. Use it in a ``with``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn

@@ -71,7 +71,7 @@ def train(
                 listeners=[progress],
                 **{name: value for name, value in settings.items() if value is not None},
             )
-    if finished is None:  # Ctrl-C: the run is saved, the progress has said how to continue
+    if not finished.finished:  # Ctrl-C: the run is saved, the progress has said how to continue
         raise typer.Exit(130)
     if as_json:
         emit(finished.to_json())

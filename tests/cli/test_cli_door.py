@@ -1,4 +1,4 @@
-"""The door: every verb answers --help at once and without torch, and errors are one sentence with an exit code."""
+"""The door: every verb has --help, at once and without torch; errors are one sentence and an exit code."""
 
 import json
 import subprocess
@@ -64,7 +64,11 @@ def test_a_wrong_request_is_one_sentence_and_exit_code_2(
     arguments: list[str], expected: str, tmp_path: object
 ) -> None:
     done = subprocess.run(
-        [sys.executable, "-m", "striate", *arguments], capture_output=True, check=False, cwd=str(tmp_path), text=True
+        [sys.executable, "-m", "striate", *arguments],
+        capture_output=True,
+        check=False,
+        cwd=str(tmp_path),
+        text=True,
     )
     assert done.returncode == 2, done.stderr
     assert expected in done.stderr
@@ -81,5 +85,7 @@ def test_an_error_in_json_is_an_object() -> None:
 
 
 def test_the_readers_right_to_go_away() -> None:
-    done = subprocess.run(f"{sys.executable} -m striate models | head -1", shell=True, capture_output=True, check=False)
+    done = subprocess.run(
+        f"{sys.executable} -m striate models | head -1", shell=True, capture_output=True, check=False
+    )
     assert b"Traceback" not in done.stderr
