@@ -6,7 +6,7 @@
                 "weights": {"weight": "conv1.weight"}, "source": "net.py:12"}, ...],
      "outputs": ["fc"]}
 
-An operation is written with every field, so that no file depends on the defaults of the version that reads it.
+An operation is written with every field, so that no file depends on the defaults of its reader.
 JSON has no infinity; it is written as the string "Infinity" (padding before a maximum needs it).
 """
 

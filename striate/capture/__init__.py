@@ -1,0 +1,18 @@
+"""READING: from a torch module to a graph of words.
+
+    module         capture(), the way in           program      running torch.export
+    reading        operation by operation          call         one operation as its reader sees it
+    fixed          what is the same for every input
+    registry       which function reads what       aliases      writes in place
+    places         module paths, source lines      sketch       a graph while it is being read
+    patterns       words made of several steps     local_response
+    names          names of nodes and tensors
+
+and one file of readers for each family: convolution, pooling, activation, normalisation, dense, join,
+reshape, parts, resample, passing.
+"""
+
+from striate.capture.module import capture
+from striate.capture.program import StaticBatchWarning
+
+__all__ = ["StaticBatchWarning", "capture"]

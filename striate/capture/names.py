@@ -1,0 +1,98 @@
+"""From a sketch to a graph: dead nodes dropped, every node and every tensor named."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from striate.capture.sketch import Draft, Sketch, Weight
+from striate.graph import Graph, Node, Shape, owner
+from striate.ops import Constant, Op
+
+CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
+
+
+def named_graph(
+    sketch: Sketch, inputs: Mapping[str, Shape], outputs: tuple[str, ...]
+) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The graph of the drafts that ``outputs`` depend on, and the tensors it uses.
+
+    A module with a single operation gives its path to the node; operations in the forward of a larger module
+    are called by path and word: "layer1.0.add". A name used again, as in a module that is called twice, gets
+    "#2". An input that nothing reads stays an input.
+    """
+    alive = list(sketch.alive(outputs))
+    tensors = Tensors()
+    parts = Counter(
+        sketch.drafts[key].place.call for key in alive if not isinstance(sketch.drafts[key].op, Constant)
+    )
+    names = {name: name for name in inputs}
+    taken = set(names)
+    nodes: list[Node] = []
+    for key in alive:
+        draft = sketch.drafts[key]
+        weights = {role: tensors.keep(weight) for role, weight in draft.weights.items()}
+        name = _free(_wanted(draft, parts[draft.place.call]), taken)
+        names[key] = name
+        sources = tuple(_renamed(value, names) for value in draft.inputs)
+        nodes.append(Node(name, draft.op, sources, weights, draft.place.source))
+    graph = Graph(inputs, tuple(nodes), tuple(_renamed(value, names) for value in outputs))
+    return graph, tensors.arrays
+
+
+def _wanted(draft: Draft, parts: int) -> str:
+    if isinstance(draft.op, Constant) and draft.weights["value"].name:
+        return str(draft.weights["value"].name)
+    path, word = draft.place.path, word_name(draft.op)
+    if path and draft.place.leaf and parts == 1 and not isinstance(draft.op, Constant):
+        return path
+    return f"{path}.{word}" if path else word
+
+
+def word_name(op: Op) -> str:
+    """ "max_pool2d" for MaxPool2d, "leaky_relu" for LeakyReLU, "prelu" for PReLU."""
+    return CAPITAL.sub("_", type(op).__name__).lower()
+
+
+def _free(wanted: str, taken: set[str]) -> str:
+    """The name, or the name with the first free number behind it; ":" belongs to second outputs."""
+    wanted = wanted.replace(":", "_")
+    name, number = wanted, 1
+    while name in taken:
+        number += 1
+        name = f"{wanted}#{number}"
+    taken.add(name)
+    return name
+
+
+def _renamed(value: str, names: Mapping[str, str]) -> str:
+    return names[owner(value)] + value[len(owner(value)) :]
+
+
+class Tensors:
+    """The tensors of a graph by name; tied ones are kept once."""
+
+    def __init__(self) -> None:
+        self.arrays: dict[str, np.ndarray] = {}
+        self._constants: dict[tuple[object, ...], str] = {}
+
+    def keep(self, weight: Weight) -> str:
+        """Keep a tensor and return its name.
+
+        A parameter keeps its own; where it is also needed in another shape (a factor for each channel stored
+        as (C, 1, 1)), "#2" stands behind it there. Constants are "constant.0" and so on, equal ones once.
+        """
+        array = weight.array
+        if weight.name is None:
+            content = (array.shape, array.dtype.str, array.tobytes())
+            name = self._constants.setdefault(content, f"constant.{len(self._constants)}")
+        else:
+            name, number = weight.name, 1
+            while name in self.arrays and self.arrays[name].shape != array.shape:
+                number += 1
+                name = f"{weight.name}#{number}"
+        self.arrays.setdefault(name, array)
+        return name
