@@ -33,22 +33,27 @@ def convolution(op: ops.Conv, x: Array, weight: Array, bias: Array | None = None
 def _correlate(view: Array, weight: Array, groups: int) -> Array:
     """Sum of window times kernel, (N, C, *positions, *kernel) -> (N, K, *positions).
 
-    One matrix product for each image and group: (K/G, C/G * taps) @ (C/G * taps, positions).
+    One matrix product for each group and some images: (K/G, C/G * taps) @ (C/G * taps, images * positions).
     """
     images, channels = view.shape[:2]
     filters, axes = weight.shape[0], weight.ndim - 2
     positions = view.shape[2:-axes]
     rows = channels // groups * prod(weight.shape[2:])
     kernels = weight.reshape(groups, filters // groups, rows)
-    taps_first = np.moveaxis(view, range(-axes, 0), range(2, 2 + axes))  # (N, C, *kernel, *positions)
-
-    y = np.empty((images, groups, filters // groups, prod(positions)), view.dtype)
-    step = max(1, COLUMN_BYTES // max(1, channels * view[0:1, 0].size * view.itemsize))
+    y = np.empty((images, filters, *positions), view.dtype)
+    step = max(1, COLUMN_BYTES // max(1, groups * rows * prod(positions) * view.itemsize))
     for first in range(0, images, step):
-        some = taps_first[first : first + step]
-        columns = some.reshape(len(some), groups, rows, prod(positions))
-        np.matmul(kernels, columns, out=y[first : first + step])
-    return y.reshape(images, filters, *positions)
+        some = slice(first, min(first + step, images))
+        count = some.stop - first
+        columns = _taps_first(view[some]).reshape(groups, rows, count * prod(positions))
+        y[some] = (kernels @ columns).reshape(filters, count, *positions).swapaxes(0, 1)
+    return y
+
+
+def _taps_first(view: Array) -> Array:
+    """(N, C, *positions, *kernel) -> (C, *kernel, N, *positions)."""
+    axes = view.ndim // 2 - 1
+    return view.transpose(1, *range(2 + axes, view.ndim), 0, *range(2, 2 + axes))
 
 
 @meaning(ops.ConvTranspose1d, ops.ConvTranspose2d, ops.ConvTranspose3d)
