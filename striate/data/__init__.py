@@ -13,7 +13,9 @@ In the order in which a dataset passes through the files:
     dataset     what all of this yields: Dataset and ImageSet
     catalogue   open_dataset and open_split: a source becomes a Dataset
     check, findings   what is wrong with a source, before a night is spent on it
-    draws, augment, batches   (torch) random variations and batches that any step can resume
+    augment     how training images are varied at random
+    draws       random numbers by construction: functions of seed, epoch and index
+    variation, batches   (torch) the variations carried out, and batches that any step can resume
 
 Everything above the last line runs without torch.
 """

@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from striate.data.augment import Augmentation, Varied
+from striate.data.augment import Augmentation
 from striate.data.dataset import ImageSet
 from striate.data.draws import order
 from striate.data.preprocess import Preprocessing
+from striate.data.variation import Varied
 from striate.errors import ArgumentError, DataError
 
 _RESIDENT = 0.25  # the share of a GPU's free memory that the images may take

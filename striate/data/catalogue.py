@@ -75,17 +75,19 @@ def open_split(
     skip_bad: bool = False,
     split: str | None = None,
     on_progress: Progress | None = None,
-) -> ImageSet:
-    """The images to evaluate a trained network on, labelled by the network's ``classes``.
+) -> tuple[ImageSet, str]:
+    """The images to evaluate a trained network on, labelled by the network's ``classes``, and their split.
 
-    ``split`` is "train", "val" or "test"; None takes test, else val, else everything there is.
+    ``split`` is "train", "val" or "test"; None takes test, else val, else train or, of class folders
+    without splits, "all".
     Raises DataError: no such source or split, a class that the network does not know, unreadable files.
     """
     name = str(source)
     preprocessing = Preprocessing.for_size(image_size, channels)
     if name in NAMED:
         splits, *_ = _open_named(name, image_size, channels, classes, on_progress)
-        return splits[_pick(splits, split, name)]
+        chosen = _pick(splits, split, name)
+        return splits[chosen], chosen
     tree = read_tree(existing(name))
     chosen = _pick(tree.splits, split, name)
     refuse_unknown(tree, chosen, classes)
@@ -95,7 +97,7 @@ def open_split(
     refuse_problems(problems, len(facts), name, skip_bad)
     if not len(images):
         raise DataError(f"{name} holds no images: name a folder with one folder of images for each class.")
-    return images
+    return images, chosen
 
 
 _Opened = tuple[dict[str, ImageSet], tuple[str, ...], Preprocessing, list[str]]

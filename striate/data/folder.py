@@ -72,6 +72,11 @@ def read_tree(root: Path) -> Tree:
     return Tree(root, splits, _notes(left_out))
 
 
+def images_in(folder: Path) -> list[Path]:
+    """The images below a folder, in the order of their names, whatever they are of: to predict on."""
+    return list(_images(folder, folder, []))
+
+
 def _split_folders(root: Path) -> dict[str, Path]:
     """The folders of a train/val/test tree, or nothing when the folder is not such a tree.
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from striate.data.augment import Augmentation, Varied, preset
+from striate.data.augment import Augmentation, preset
 from striate.data.catalogue import open_dataset
 from striate.data.dataset import Dataset, ImageSet
 from striate.data.preprocess import Preprocessing
+from striate.data.variation import Varied
 from striate.errors import ArgumentError
 
 INDEX = np.arange(400)
@@ -110,6 +110,9 @@ def test_light_and_contrast() -> None:
         ({"contrast": -0.1}, r"contrast must lie between 0 and 1, got -0.1"),
         ({"scale_crop": (0.5, 0.2)}, r"scale_crop must be two shares of the area, .* got \(0.5, 0.2\): give"),
         ({"scale_crop": (0.0, 1.0)}, r"scale_crop must be two shares of the area"),
+        ({"scale_crop": 0.5}, r"scale_crop must be tuple\[float, float\] \| None, got 0.5: give that"),
+        ({"shift": 1.5}, r"shift must be int, got 1.5: give that"),
+        ({"flip": 1}, r"flip must be bool, got 1: give that"),
     ],
 )
 def test_wrong_fields_are_refused(fields: dict[str, Any], text: str) -> None:
@@ -141,4 +144,9 @@ def test_json() -> None:
     how = Augmentation(flip=True, scale_crop=(0.35, 1.0))
     record = json.loads(json.dumps(how.to_json()))
     assert record["scale_crop"] == [0.35, 1.0]
-    assert replace(how, **{**record, "scale_crop": tuple(record["scale_crop"])}) == how
+    assert Augmentation.from_json(record) == how
+    assert Augmentation.from_json({"shift": 3}) == Augmentation(shift=3)
+    with pytest.raises(ArgumentError, match=r"fields among flip, .*, got 'shfit': did you mean shift"):
+        Augmentation.from_json({"shfit": 3})
+    with pytest.raises(ArgumentError, match=r"shift must be int, got 'far': give that"):
+        Augmentation.from_json({"shift": "far"})

@@ -51,8 +51,9 @@ def test_a_tree_with_its_own_splits(draw: Draw, tmp_path: Path) -> None:
         ArgumentError, match=r"val_fraction is for data without a val split, .* has one: leave"
     ):
         open_dataset(tmp_path / "tree", val_fraction=0.3)
-    assert len(open_split(tmp_path / "tree", classes=("b", "a"), image_size=(12, 12), channels=1)) == 6
-    val = open_split(tmp_path / "tree", classes=("b", "a"), image_size=(12, 12), channels=1, split="val")
+    test, name = open_split(tmp_path / "tree", classes=("b", "a"), image_size=(12, 12), channels=1)
+    assert len(test) == 6 and name == "test"
+    val, _ = open_split(tmp_path / "tree", classes=("b", "a"), image_size=(12, 12), channels=1, split="val")
     assert val.keys[0] == "val/a/0.png" and val.labels[0] == 1
     shutil.rmtree(tmp_path / "tree/val")
     with pytest.raises(
@@ -72,8 +73,8 @@ def test_the_embedded_set_is_the_default() -> None:
     pixels = data.train.images / 255
     assert data.preprocessing.mean == pytest.approx([pixels.mean()], abs=1e-6)
     assert data.preprocessing.std == pytest.approx([pixels.std()], abs=1e-6)
-    larger = open_split("fashion-mini", classes=data.classes, image_size=(32, 32), channels=3, split="test")
-    assert larger.images.shape == (2000, 32, 32, 3)
+    wider, _ = open_split("fashion-mini", classes=data.classes, image_size=(32, 32), channels=3, split="test")
+    assert wider.images.shape == (2000, 32, 32, 3)
 
 
 def test_opening_twice_gives_the_same_and_other_data_another_fingerprint(pets: Path, draw: Draw) -> None:
@@ -154,8 +155,8 @@ def test_one_truncated_jpeg_among_many(pets: Path, draw: Draw) -> None:
     assert any(note.startswith("Skipped: cat/half.jpg is cut short") for note in data.notes)
     with pytest.raises(DataError, match=r"cat/half\.jpg is cut short"):
         open_split(pets, classes=("cat", "dog"), image_size=(12, 12), channels=3)
-    rest = open_split(pets, classes=("cat", "dog"), image_size=(12, 12), channels=3, skip_bad=True)
-    assert len(rest) == 40
+    rest, name = open_split(pets, classes=("cat", "dog"), image_size=(12, 12), channels=3, skip_bad=True)
+    assert len(rest) == 40 and name == "all"
 
 
 def test_a_text_called_jpg_and_a_single_pixel(pets: Path, draw: Draw) -> None:

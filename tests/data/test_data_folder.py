@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from striate.data.folder import read_tree
+from striate.data.folder import images_in, read_tree
 from striate.errors import DataError
 
 
@@ -92,6 +92,11 @@ def test_an_empty_class_folder_is_kept(tmp_path: Path) -> None:
 def test_a_name_that_is_not_utf8_becomes_a_key_that_can_be_written(tmp_path: Path) -> None:
     grow(tmp_path, "b/1.png", "a/" + os.fsdecode(b"caf\xe9.png"))
     assert keys(tmp_path, "all") == ["a/caf\\xe9.png", "b/1.png"]
+
+
+def test_images_to_predict_on_lie_anywhere_below(tmp_path: Path) -> None:
+    grow(tmp_path, "b.png", "a/2.jpg", "a/.1.jpg", "list.txt")
+    assert images_in(tmp_path) == [tmp_path / "a/2.jpg", tmp_path / "b.png"]
 
 
 def test_refusals(tmp_path: Path) -> None:

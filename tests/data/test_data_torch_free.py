@@ -1,0 +1,25 @@
+"""A bundle decodes and prepares images where torch is not installed."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+
+FREE = "augment catalogue check dataset decode download draws findings folder idx loading named preprocess"
+FREE += " refusals scan split"
+
+
+def imports_torch(module: str) -> bool:
+    code = f"import sys, {module}; sys.exit(3 if 'torch' in sys.modules else 0)"
+    return {0: False, 3: True}[subprocess.run([sys.executable, "-c", code], check=False).returncode]
+
+
+def test_the_files_named_torch_free_are() -> None:
+    assert not imports_torch(", ".join(f"striate.data.{name}" for name in FREE.split()))
+
+
+@pytest.mark.parametrize("module", ["variation", "batches"])
+def test_the_test_above_can_fail(module: str) -> None:
+    assert imports_torch(f"striate.data.{module}")
