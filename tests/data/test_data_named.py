@@ -45,8 +45,8 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if start else 200)
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
+        self.server.sent.append(len(body[: self.server.stop_after]))  # first: the client may be quicker
         self.wfile.write(body[: self.server.stop_after])
-        self.server.sent.append(len(body[: self.server.stop_after]))
 
     def log_message(self, *_: object) -> None:
         pass
