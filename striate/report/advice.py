@@ -58,7 +58,7 @@ def _weak_class(run: Contents) -> list[Advice]:
     mistakes = run.mistakes or {}
     rows = [row for row in mistakes.get("per_class", []) if row["recall"]]
     weakest = min(rows, key=lambda row: row["recall"], default=None)
-    if weakest is None or weakest["recall"] > mistakes["top1"] - 0.15:
+    if weakest is None or weakest["recall"] > mistakes["top1"] - 0.1:
         return []
     return [
         Advice(
@@ -70,7 +70,7 @@ def _weak_class(run: Contents) -> list[Advice]:
 
 
 def _mixed_up(run: Contents) -> list[Advice]:
-    """Two classes that make up a fifth of all mistakes between them."""
+    """Two classes with 15% of all mistakes between them."""
     mistakes = run.mistakes or {}
     wrong, names = mistakes.get("wrong", 0), mistakes.get("classes", [])
     between: dict[tuple[int, int], int] = {}
@@ -80,7 +80,7 @@ def _mixed_up(run: Contents) -> list[Advice]:
     if not between or len(names) < 3 or wrong < 20:
         return []
     both = max(between, key=lambda key: between[key])
-    if between[both] < wrong / 5:
+    if between[both] < 0.15 * wrong:
         return []
     first, second = names[both[0]], names[both[1]]
     return [

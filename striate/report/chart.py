@@ -40,7 +40,7 @@ _STYLE: Any = {  # Any: the names that matplotlib's stubs allow differ from vers
 }
 
 
-def draw(name: str, label: str, plot: Callable[[Axes], None], size: tuple[float, float] = (4.6, 2.7)) -> str:
+def draw(name: str, label: str, plot: Callable[[Axes], None], size: tuple[float, float] = (3.7, 2.4)) -> str:
     """An ``<svg>`` of ``size`` inches with what ``plot`` puts on its axes.
 
     ``name`` keeps the ids of several drawings on a page apart, ``label`` is read out in place of the picture.

@@ -71,6 +71,9 @@ def _history(folder: RunFolder, gaps: list[str]) -> list[dict[str, Any]]:
     except RunError as error:
         gaps.append(f"no curves: {error}")
         return []
+    if not all(isinstance(record, dict) and "epoch" in record for record in records):
+        gaps.append("history.jsonl cannot be read: no curves.")
+        return []
     if not records:
         gaps.append("history.jsonl holds no finished epoch: no curves.")
     return records

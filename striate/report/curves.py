@@ -77,6 +77,27 @@ def _learning_rate(history: list[dict[str, Any]]) -> Figure:
     return Figure("Learning rate", draw("rate", "Learning rate per epoch", plot), legend, look)
 
 
+def epoch_rows(history: list[dict[str, Any]]) -> list[list[str]]:
+    """The same as a table: epoch, then loss and accuracy in training and validation, and the pace."""
+    return [
+        [
+            str(row["epoch"]),
+            _four(row["train_loss"]),
+            percent(row["train_accuracy"], 2),
+            _four(row.get("val_loss")),
+            percent(row.get("val_accuracy"), 2),
+            f"{row['lr']:.3g}",
+            f"{row['images_per_second']:,.0f}",
+            percent(row.get("data_wait_share"), 0),
+        ]
+        for row in history
+    ]
+
+
+def _four(value: float | None) -> str:
+    return "–" if value is None else f"{value:.4f}"
+
+
 def reliability_figure(table: list[dict[str, Any]], error: float) -> Figure:
     """Accuracy over confidence, one dot per bin, its area the number of images."""
     most = max(row["images"] for row in table)
@@ -95,7 +116,7 @@ def reliability_figure(table: list[dict[str, Any]], error: float) -> Figure:
         f"than it should be. A larger dot stands for more images. Average gap: {percent(error)}."
     )
     legend = (("one", "answers of about equal sureness"),)
-    svg = draw("reliability", "Share of right answers over sureness", plot, (4.6, 3.2))
+    svg = draw("reliability", "Share of right answers over sureness", plot, (3.7, 2.9))
     return Figure("Is it as right as it is sure?", svg, legend, look)
 
 

@@ -30,7 +30,7 @@ def _finished(result: dict[str, Any]) -> tuple[str, str]:
     accuracy, images = result["accuracy"], result["images"]
     low, high = wilson(accuracy, images)
     unseen = {
-        "test": "test images, none of which it had seen before",
+        "test": "test images, which it was not trained on",
         "val": "validation images; it did not learn from them, but choices may have been made on them",
     }.get(result["split"], f"images of the split {result['split']}")
     return percent(accuracy, 2 if images >= 1000 else 1), (

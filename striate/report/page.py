@@ -13,9 +13,10 @@ from striate.errors import MissingExtraError, StriateError
 from striate.report.advice import advise
 from striate.report.classes import ClassPart, class_part
 from striate.report.contents import Contents, read_run
-from striate.report.curves import reliability_figure, training_curves
+from striate.report.curves import epoch_rows, reliability_figure, training_curves
 from striate.report.headline import headline
 from striate.report.layers import layer_table
+from striate.report.material import material_part
 from striate.report.pictures import filter_part, mistake_pictures
 from striate.report.repeat import repeat_part
 from striate.report.wording import count, percent, plural
@@ -56,6 +57,8 @@ def render(run: Contents) -> str:
         headline=_part(gaps, "result.json, data.json or settings.json", run, headline),
         advice=_part(gaps, "a file", run, advise) or [],
         curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
+        epochs=_part(gaps, "history.jsonl", run.history, epoch_rows) or [],
+        material=_part(gaps, "data.json", run.data, material_part),
         classes=mistakes[0] if mistakes else None,
         seen=mistakes[1] if mistakes else None,
         filters=_part(gaps, "insight/filters.json", run.filters, filter_part),

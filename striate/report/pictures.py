@@ -65,7 +65,7 @@ def filter_part(filters: dict[str, Any]) -> FilterPart:
     if filters["palette"] == "colour":
         key = "Colours are the weights of red, green and blue; grey is zero."
     else:
-        key = "Brick is positive, blue is negative, paper is zero."
+        key = "Red-brown is above zero, blue below, white is zero."
         key += f" Each tile is the mean over {channels} input channels." if channels > 1 else ""
     shown = f"The first {len(tiles)} of {total}" if len(tiles) < total else f"All {total}"
     look = (
