@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
 from striate.api.stages import Listener, stage
 from striate.errors import RunError
 from striate.runs import RunFolder, read_json
+
+if TYPE_CHECKING:
+    from striate.data.dataset import ImageSet
+    from striate.data.preprocess import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -41,9 +45,8 @@ def evaluate(
     The classes are the network's own, by name; a class that it does not know is a DataError.
     """
     require_train("evaluating")
-    from striate.api.train import build
+    from striate.api.train import AT_ONCE, build
     from striate.data.batches import Batches
-    from striate.data.catalogue import open_split
     from striate.data.preprocess import Preprocessing
     from striate.insight.confusion import confusion_matrix, per_class
     from striate.training.device import place
@@ -59,19 +62,11 @@ def evaluate(
         )
     written, known = read_json(folder.settings), read_json(folder.data)
     preprocessing = Preprocessing.from_json(known["preprocessing"])
-    images, found = open_split(
-        data,
-        classes=known["classes"],
-        image_size=preprocessing.image_size,
-        channels=preprocessing.channels,
-        skip_bad=skip_bad,
-        split=split,
-        on_progress=stage(listeners, "reading images"),
-    )
+    images, found = _images(folder, str(data), split, skip_bad, preprocessing, listeners)
     module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
     placement = place(TrainSettings.from_json(written["settings"]))
     prepare(placement)
-    batches = Batches(images, preprocessing, 500, device=placement.device)
+    batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
     evaluation = measure(placement.move(module), batches.epoch(0), placement)
     confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
     return Evaluated(
@@ -81,4 +76,38 @@ def evaluate(
         split=found,
         images=evaluation.images,
         per_class=tuple(per_class(confusion, tuple(known["classes"]))),
+    )
+
+
+def _images(
+    folder: RunFolder,
+    data: str,
+    split: str | None,
+    skip_bad: bool,
+    preprocessing: Preprocessing,
+    listeners: Sequence[Listener],
+) -> tuple[ImageSet, str]:
+    """The images to measure on and the name of their split.
+
+    Where the run itself held images out of this very folder, those are taken, so that nobody reads the
+    accuracy on images that the network was trained on as its accuracy.
+    """
+    from striate.api.train import open_again
+    from striate.data.catalogue import open_split
+
+    written, known = read_json(folder.settings), read_json(folder.data)
+    here = str(Path(data).resolve()) if Path(data).exists() else data
+    if here == written["data"]["source"]:
+        own = open_again(folder, data, listeners).splits
+        wanted = split if split is not None else read_json(folder.result)["split"]
+        if wanted in own:
+            return own[wanted], wanted
+    return open_split(
+        data,
+        classes=known["classes"],
+        image_size=preprocessing.image_size,
+        channels=preprocessing.channels,
+        skip_bad=skip_bad,
+        split=split,
+        on_progress=stage(listeners, "reading images"),
     )

@@ -111,8 +111,8 @@ def _compare(bundle: Bundle, images: ImageSet, evaluation: Evaluation) -> None:
     difference = float(np.abs(ours - evaluation.probabilities[some]).max())
     if not difference <= AGREEMENT:
         raise TrainingError(
-            f"The bundle must answer as the network does (within {AGREEMENT:g}), it differs by {difference:.2g}: "
-            "keep the checkpoint, and report this as a bug in striate."
+            f"The bundle must answer as the network does (within {AGREEMENT:g}), it differs by "
+            f"{difference:.2g}: keep the checkpoint, and report this as a bug in striate."
         )
 
 

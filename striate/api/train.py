@@ -77,23 +77,13 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
     are now, if they have moved. Raises RunError when they are not the images that the run began with.
     """
     require_train("training")
-    from striate.data.catalogue import open_dataset
-
     folder = RunFolder.open(Path(run))
     finished = Run(folder.path)
     if finished.finished:
         tell(listeners, Noted(f"{folder.path} is finished: nothing is left to do."))
         return finished
+    dataset = open_again(folder, data, listeners)
     settings, known = read_json(folder.settings), read_json(folder.data)
-    asked = settings["data"]
-    dataset = open_dataset(
-        data if data is not None else asked["source"],
-        image_size=tuple(known["image_size"]),
-        channels=known["channels"],
-        skip_bad=asked["skip_bad"],
-        classes=known["classes"],
-        on_progress=stage(listeners, "reading images"),
-    )
     if dataset.fingerprint != known["fingerprint"]:
         raise RunError(
             f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
@@ -101,6 +91,21 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         )
     module = build(settings["model"], settings["settings"]["seed"])
     return _carry_out(folder, dataset, module, listeners, resume=True)
+
+
+def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
+    """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
+    from striate.data.catalogue import open_dataset
+
+    asked, known = read_json(folder.settings)["data"], read_json(folder.data)
+    return open_dataset(
+        data if data is not None else asked["source"],
+        image_size=tuple(known["image_size"]),
+        channels=known["channels"],
+        skip_bad=asked["skip_bad"],
+        classes=known["classes"],
+        on_progress=stage(listeners, "reading images"),
+    )
 
 
 def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None:

@@ -110,11 +110,26 @@ def test_predict_takes_files_folders_and_stdin(home: Path) -> None:
 
 def test_evaluate_says_the_same_as_the_training(home: Path) -> None:
     result = json.loads((home / "run" / "result.json").read_text())
-    whole = answer(striate("evaluate", "run", "photos", "--json", cwd=home))
+    same = answer(striate("evaluate", "run", "photos", "--json", cwd=home))
+    assert isinstance(same, dict)
+    assert same["split"] == "val", "of its own folder the images it was not trained on"
+    assert same["accuracy"] == result["accuracy"]
+    assert same["loss"] == pytest.approx(result["loss"], abs=1e-6)
+    assert sum(line["support"] for line in same["per_class"]) == result["images"]
+
+
+def test_evaluate_on_other_images(home: Path, tmp_path: Path) -> None:
+    import shutil
+
+    shutil.copytree(home / "photos", tmp_path / "others")
+    whole = answer(striate("evaluate", "run", tmp_path / "others", "--json", cwd=home))
     assert isinstance(whole, dict)
     assert whole["images"] == 180
-    assert whole["accuracy"] >= result["accuracy"] - 0.1
-    assert sum(line["support"] for line in whole["per_class"]) == 180
+    (tmp_path / "others" / "Unheard").mkdir()
+    shutil.copy(next((home / "photos").rglob("*.png")), tmp_path / "others" / "Unheard" / "x.png")
+    done = striate("evaluate", "run", tmp_path / "others", cwd=home)
+    assert done.returncode == 2
+    assert b"Unheard" in done.stderr
 
 
 def test_explain_reads_the_run(home: Path) -> None:
