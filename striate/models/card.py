@@ -37,6 +37,8 @@ class Card:
     top1_source: str | None = None
     notes: tuple[str, ...] = ()
     """What a reader of the paper would stumble over."""
+    no_gradient: tuple[str, ...] = ()
+    """Patterns (fnmatch) of parameters that training may leave without a gradient; ``notes`` say why."""
 
     def to_json(self) -> dict[str, Any]:
         """Every field by its name."""

@@ -1,17 +1,37 @@
-"""Registering a network is what tests it: each of these runs over all of them."""
+"""Registering a network is what tests it: each of these runs over all of them.
+
+What takes a pass over meta tensors runs for every network in `make test`; what computes runs there for the
+smallest network of each paper, at both of its image sizes if it has two, and for the others in the long tier.
+"""
+
+from fnmatch import fnmatch
 
 import pytest
 import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from striate.errors import ShapeError
+from striate.errors import ArgumentError, ShapeError
 from striate.models import MODELS, card, create, list_models, minimum_size
 
+SMALL_IMAGES = 64  # pixels; up to this a network is a form for small images
 
-@pytest.fixture(params=list_models())
-def name(request):
-    return request.param
+
+def smallest_of_each_family():
+    """The family is the paper, and the form for small images a family of its own."""
+    families = {}
+    for name in list_models():
+        about = card(name)
+        families.setdefault((about.paper, max(about.image_size) <= SMALL_IMAGES), []).append(about)
+    return {min(cards, key=lambda about: about.multiply_adds).name for cards in families.values()}
+
+
+SMALLEST = smallest_of_each_family()
+COMPUTED = [
+    name if name in SMALLEST else pytest.param(name, marks=pytest.mark.long) for name in list_models()
+]
+every = pytest.mark.parametrize("name", list_models())
+computed = pytest.mark.parametrize("name", COMPUTED)
 
 
 def images(name, count, side=None):
@@ -19,80 +39,110 @@ def images(name, count, side=None):
     return torch.randn(count, card(name).channels, *size, generator=torch.Generator().manual_seed(0))
 
 
-def test_the_card_counts_parameters_exactly(name):
-    with torch.device("meta"):
-        module = create(name)
-    assert sum(parameter.numel() for parameter in set(module.parameters())) == card(name).parameters
+def side_to_train_at(name):
+    """Twice the smallest, and not so small that nothing is left of the last map."""
+    return min(max(2 * minimum_size(name), 32), max(card(name).image_size))
 
 
-def test_the_card_counts_multiply_adds_exactly(name):
+@every
+def test_the_card_counts_parameters_and_multiply_adds_exactly(name):
     with torch.device("meta"):
         module = create(name).eval()
         with FlopCounterMode(display=False) as counter:
-            module(images(name, 1).to("meta"))
+            module(torch.empty(1, card(name).channels, *card(name).image_size))
+    assert sum(parameter.numel() for parameter in set(module.parameters())) == card(name).parameters
     assert counter.get_total_flops() == 2 * card(name).multiply_adds
 
 
+@every
 def test_the_card_is_filled_in(name):
     about = card(name)
     assert MODELS[name].card is about and about.name == name
-    assert about.authors and about.paper and about.summary.endswith(".") and about.year >= 1980
+    assert about.authors and about.paper and about.summary.endswith(".") and about.year >= 1962
     assert (about.top1 is None) == (about.top1_source is None)
     assert about.to_json()["parameters"] == about.parameters
 
 
+@computed
 def test_three_steps_reach_every_parameter(name):
     torch.manual_seed(0)
-    side = minimum_size(name) * 2
+    side = side_to_train_at(name)
     module = create(name, image_size=side).train()
     optimiser = torch.optim.SGD(module.parameters(), lr=1e-3)
     labels = torch.arange(8) % card(name).classes
+    reached = set()
     for _ in range(3):
         optimiser.zero_grad()
         F.cross_entropy(module(images(name, 8, side)), labels).backward()
         for parameter_name, parameter in module.named_parameters():
-            assert parameter.grad.isfinite().all(), parameter_name
-            assert parameter.grad.any(), parameter_name
+            if parameter.grad is not None:
+                assert parameter.grad.isfinite().all(), parameter_name
+                reached |= {parameter_name} if parameter.grad.any() else set()
         optimiser.step()
+    missed = {path for path, _ in module.named_parameters()} - reached
+    explained = card(name).no_gradient
+    unexplained = {path for path in missed if not any(fnmatch(path, pattern) for pattern in explained)}
+    assert not unexplained
 
 
+@every
+def test_exceptions_without_gradient_name_parameters(name):
+    with torch.device("meta"):
+        parameters = dict(create(name).named_parameters())
+    for pattern in card(name).no_gradient:
+        assert any(fnmatch(path, pattern) for path in parameters), pattern
+
+
+@computed
 def test_one_image_is_answered_alone_as_in_a_batch(name):
-    module, batch = create(name).eval(), images(name, 2)
+    side = side_to_train_at(name)
+    module, batch = create(name, image_size=side).eval(), images(name, 2, side)
     with torch.no_grad():
         together, alone = module(batch), module(batch[:1])
     assert alone.shape == (1, card(name).classes)
     assert torch.allclose(together[:1], alone, rtol=1e-4, atol=1e-4)
 
 
+@every
 def test_a_network_comes_in_training_mode(name):
-    assert all(module.training for module in create(name).modules())
+    with torch.device("meta"):
+        assert all(module.training for module in create(name).modules())
 
 
+@computed
 def test_export_accepts_it_with_any_batch(name):
-    module, side = create(name, image_size=minimum_size(name)).eval(), minimum_size(name)
+    side = side_to_train_at(name)
+    module = create(name, image_size=side).eval()
     batch = {0: torch.export.Dim("N")}
     program = torch.export.export(module, (images(name, 2, side),), dynamic_shapes=(batch,))
     five = images(name, 5, side)
-    assert torch.allclose(program.module()(five), module(five), atol=1e-5)
+    assert torch.allclose(program.module()(five), module(five), rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("classes", [1, 2, 37])
-@pytest.mark.parametrize("in_channels", [1, 3, 5])
+@every
+@pytest.mark.parametrize(("classes", "in_channels"), [(1, 5), (37, 1)])
 def test_classes_and_channels_are_free(name, classes, in_channels):
     with torch.device("meta"):
         module = create(name, classes=classes, in_channels=in_channels)
         assert module(torch.empty(2, in_channels, *card(name).image_size)).shape == (2, classes)
 
 
+@computed
 def test_the_smallest_image_is_accepted_and_the_next_smaller_is_refused(name):
     side = minimum_size(name)
     with torch.no_grad():
         assert create(name, image_size=side).eval()(images(name, 1, side)).shape == (1, card(name).classes)
+    if side == 1:
+        with pytest.raises(ArgumentError, match="image_size must be an integer of at least 1, got 0"):
+            create(name, image_size=0)
+        return
     with pytest.raises(ShapeError, match=f"image_size must be at least {side}x{side} for {name}") as caught:
         create(name, image_size=side - 1)
-    assert caught.value.layer in dict(create(name).named_modules())
+    with torch.device("meta"):
+        assert caught.value.layer in dict(create(name).named_modules())
 
 
+@computed
 def test_all_sizes_from_the_smallest_on_are_accepted(name):
     """What the search for the smallest takes for granted."""
     with torch.device("meta"):
@@ -100,6 +150,7 @@ def test_all_sizes_from_the_smallest_on_are_accepted(name):
             create(name, image_size=side)
 
 
+@computed
 def test_the_same_seed_builds_the_same_network(name):
     def state():
         torch.manual_seed(7)
