@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
     from striate.data.dataset import Dataset
 
-SMALLEST_BATCHES = 4  # steps an epoch should have at least; a batch as large as the data teaches little
 AT_ONCE = 500  # images of one evaluation batch
 
 
@@ -148,15 +147,13 @@ def _choose(
 ) -> _Choice:
     from striate.data.augment import Augmentation, preset
     from striate.models import auto
-    from striate.training.recipe import recipe
+    from striate.training.recipe import augmentation_pays, recipe
     from striate.training.settings import TrainSettings
 
-    advised = recipe(dataset.kind, len(dataset.train))
+    advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs"))
     settings = TrainSettings.from_json({**advised.to_json(), **given})
-    if "batch_size" not in given:
-        fitting = max(1, min(settings.batch_size, len(dataset.train) // SMALLEST_BATCHES))
-        settings = TrainSettings.from_json({**settings.to_json(), "batch_size": fitting})
-    augmentation = Augmentation.from_json({**preset(dataset).to_json(), **(varied or {})})
+    suits = preset(dataset) if augmentation_pays(settings.epochs) else Augmentation()
+    augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
     if model == "auto":
         model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))

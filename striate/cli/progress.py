@@ -90,7 +90,7 @@ class TrainingProgress(StageBars):
         self.epochs = event.epochs
         self._advance("training", event.step, event.total_steps)
         self.line(
-            f"{event.parameters:,} parameters, {event.epochs:g} epochs of {event.steps_per_epoch:,} steps, "
+            f"{event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch:,} steps, "
             f"{event.device} {event.precision}, {event.threads} threads"
         )
         if event.resumed_from is not None:
@@ -102,7 +102,7 @@ class TrainingProgress(StageBars):
             waiting = f", waits for data {event.data_wait_share:.0%}" if event.data_wait_share > 0.2 else ""
             self.bars.update(
                 self.tasks["training"],
-                description=f"epoch {event.epoch}/{self.epochs:g}",
+                description=f"epoch {event.epoch}/{self.epochs}",
                 rate=f"{event.images_per_second:,.0f} images/s  loss {event.loss:.3f}  "
                 f"accuracy {event.accuracy:.1%}{waiting}",
             )
@@ -112,7 +112,7 @@ class TrainingProgress(StageBars):
             "" if event.val_accuracy is None else f"  held out {event.val_loss:.3f} {event.val_accuracy:6.2%}"
         )
         self.line(
-            f"epoch {event.epoch:>3}/{self.epochs:g}  loss {event.train_loss:.3f} {event.train_accuracy:6.2%}"
+            f"epoch {event.epoch:>3}/{self.epochs}  loss {event.train_loss:.3f} {event.train_accuracy:6.2%}"
             f"{held_out}  {event.images_per_second:,.0f} images/s"
         )
 

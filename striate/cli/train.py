@@ -82,9 +82,7 @@ def train(
 def _say_result(run: Run) -> None:
     result = run.result
     on = f"{result['images']:,} images of the {result['split']} split"
-    say(
-        f"accuracy {result['accuracy']:.2%} on {on}, {result['epochs']:g} epochs in {result['seconds']:.0f} s"
-    )
+    say(f"accuracy {result['accuracy']:.2%} on {on}, {result['epochs']} epochs in {result['seconds']:.0f} s")
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(
