@@ -31,15 +31,14 @@ class Derivation:
     steps: tuple[Derivation, ...] = ()
 
     def __str__(self) -> str:
-        return f"{self.substitution} = {self.result}"
+        result = str(self.result)
+        return result if self.substitution == result else f"{self.substitution} = {result}"
 
     def text(self) -> str:
         """Formula, substitution and result under each other; then the remark and the steps, indented."""
         margin = " " * len(self.quantity)
-        lines = [f"{self.quantity} = {self.formula}"]
-        if self.substitution != self.formula:
-            lines.append(f"{margin} = {self.substitution}")
-        lines.append(f"{margin} = {self.result}")
+        first, *more = dict.fromkeys((self.formula, self.substitution, str(self.result)))
+        lines = [f"{self.quantity} = {first}", *(f"{margin} = {line}" for line in more)]
         if self.remark:
             lines.append(f"  {self.remark}")
         for step in self.steps:
