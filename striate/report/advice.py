@@ -31,14 +31,14 @@ def _warned(run: Contents) -> list[Advice]:
 
 
 def _no_test_split(run: Contents) -> list[Advice]:
-    if run.result is None or run.result.get("split") != "val":
-        return []
-    return [
-        Advice(
-            "The accuracy is that of the validation images.",
-            "If you keep the best of many settings, it looks better than it is: hold back a test split.",
-        )
-    ]
+    split = (run.result or {}).get("split")
+    if split == "train":
+        do = "It says little about other images: hold back a part of them, as validation or test images."
+        return [Advice("The accuracy is that of the images it learned from.", do)]
+    if split == "val":
+        do = "If you keep the best of many settings, it looks better than it is: hold back a test split."
+        return [Advice("The accuracy is that of the validation images.", do)]
+    return []
 
 
 def _never_found(run: Contents) -> list[Advice]:

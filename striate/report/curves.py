@@ -41,9 +41,8 @@ def _accuracy(history: list[dict[str, Any]]) -> Figure:
     look = "A gap that widens while the training curve climbs is memorising: the network knows its examples."
     if not val:
         look = "There is no validation split, so the curve cannot show how it does on images it never saw."
-    return Figure(
-        "Accuracy", draw("accuracy", "Accuracy per epoch", plot), _legend(train, val, percent), look
-    )
+    svg = draw("accuracy", "Accuracy per epoch", plot)
+    return Figure("Accuracy", svg, _legend(train, val, percent), look)
 
 
 def _loss(history: list[dict[str, Any]]) -> Figure:
@@ -52,9 +51,7 @@ def _loss(history: list[dict[str, Any]]) -> Figure:
     if val:
         best = min(val, key=lambda point: point[1])
         place = "the last epoch" if best == val[-1] else f"epoch {best[0]:g} of {val[-1][0]:g}"
-        look = f"Lower is better. The validation loss is lowest in {place}. " + (
-            "When it turns upwards, more epochs do harm."
-        )
+        look = f"Lower is better. Validation loss is lowest in {place}; where it turns upwards, more epochs harm."
 
     def plot(axes: Axes) -> None:
         _lines(axes, train, val)

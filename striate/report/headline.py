@@ -32,6 +32,7 @@ def _finished(result: dict[str, Any]) -> tuple[str, str]:
     unseen = {
         "test": "test images, which it was not trained on",
         "val": "validation images; it did not learn from them, but choices may have been made on them",
+        "train": "training images, the very ones it learned from",
     }.get(result["split"], f"images of the split {result['split']}")
     return percent(accuracy, 2 if images >= 1000 else 1), (
         f"of the answers are right: {count(round(accuracy * images))} of {count(images)} {unseen}. "

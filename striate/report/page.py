@@ -46,25 +46,28 @@ def render(run: Contents) -> str:
     """The page as HTML."""
     template = _environment().get_template("report.html.j2")
     gaps = list(run.gaps)
+    # What cannot be shown is not used either, so that a gap names the file that is at fault.
+    material = _part(gaps, "data.json", run.data, material_part)
+    run = replace(run, data=run.data if material else None)
     mistakes = _part(gaps, "insight/mistakes.json", run, _answers)
-    run = run if mistakes else replace(run, mistakes=None)
+    run = replace(run, mistakes=run.mistakes if mistakes else None)
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     return template.render(
         run=run,
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        headline=_part(gaps, "result.json, data.json or settings.json", run, headline),
-        advice=_part(gaps, "a file", run, advise) or [],
+        headline=_part(gaps, "result.json or settings.json", run, headline),
+        advice=_part(gaps, "a file of this run", run, advise) or [],
         curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
         epochs=_part(gaps, "history.jsonl", run.history, epoch_rows) or [],
-        material=_part(gaps, "data.json", run.data, material_part),
+        material=material,
         classes=mistakes[0] if mistakes else None,
         seen=mistakes[1] if mistakes else None,
         filters=_part(gaps, "insight/filters.json", run.filters, filter_part),
         layers=_part(gaps, "network.json", run.network, layer_table),
         repeat=_part(gaps, "settings.json", run, repeat_part),
-        gaps=gaps,
+        gaps=list(dict.fromkeys(gaps)),
     )
 
 

@@ -11,9 +11,22 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "striate"
 FILES = sorted(PACKAGE.rglob("*.py"))
-TORCH_FREE = ["errors", "runs", "ops", "graph", "bundle", "arithmetic", "reference", "engine", "report", "explanation"]
+TORCH_FREE = [
+    "errors",
+    "runs",
+    "ops",
+    "graph",
+    "bundle",
+    "arithmetic",
+    "reference",
+    "engine",
+    "report",
+    "explanation",
+]
 TORCH_FREE += ["doctor", "cli", "api", "training.events"]
-TORCH_FREE += [f"data.{name}" for name in ("folder", "check", "split", "decode", "preprocess", "catalogue", "named")]
+TORCH_FREE += [
+    f"data.{name}" for name in ("folder", "check", "split", "decode", "preprocess", "catalogue", "named")
+]
 
 
 def relative(path: Path) -> str:
@@ -31,7 +44,11 @@ def test_a_file_says_what_it_is_and_stays_small(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=relative)
 def test_no_assert_no_pickle_no_eval(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
-    calls = {node.func.id for node in ast.walk(tree) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)}
+    calls = {
+        node.func.id
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    }
     assert not any(isinstance(node, ast.Assert) for node in ast.walk(tree))
     assert not calls & {"eval", "exec", "print"}
     attributes = {
@@ -81,7 +98,9 @@ def test_public_functions_stay_functions_when_all_rooms_are_imported() -> None:
     """A room called like a public function would take its place as soon as it is imported."""
     rooms = [child.name for child in PACKAGE.iterdir() if (child / "__init__.py").exists()]
     code = "; ".join(["import striate", *(f"import striate.{room}" for room in rooms)])
-    code += "; assert all(callable(getattr(striate, n)) for n in striate.__all__ if n not in ('layers', 'ops'))"
+    code += (
+        "; assert all(callable(getattr(striate, n)) for n in striate.__all__ if n not in ('layers', 'ops'))"
+    )
     subprocess.run([sys.executable, "-c", code], check=True)
 
 
@@ -106,7 +125,9 @@ def test_each_dependency_has_its_line() -> None:
 
 
 def test_no_file_names_the_machine_it_was_written_on() -> None:
-    tracked = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()
+    tracked = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.split()
     forbidden = re.compile("/" + "work/|/" + "opt/pypi|" + r"\." + "library")
     for name in tracked:
         path = ROOT / name

@@ -46,6 +46,16 @@ def test_a_file_of_another_form_is_named_and_the_rest_is_shown(
     assert "How to repeat it" in page.text
 
 
+def test_the_gap_names_the_file_at_fault_and_no_other(run: RunFolder) -> None:
+    data = read_json(run.data)
+    del data["splits"]["train"]["per_class"]
+    write_json(run.data, data)
+    page = page_of(run)
+    assert "data.json has another form than this striate writes (KeyError: 'per_class')" in page.text
+    assert "mistakes.json" not in page.text
+    assert "Most often confused" in page.text
+
+
 def test_only_settings_are_needed(run: RunFolder) -> None:
     for name in FILES:
         (run.path / name).unlink()

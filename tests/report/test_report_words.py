@@ -117,6 +117,7 @@ def test_a_calm_run_gets_no_advice() -> None:
     [
         ({"result": {"split": "test", "warnings": ["A loss was odd."]}}, "Seen while training."),
         ({"result": {"split": "val"}}, "The accuracy is that of the validation images."),
+        ({"result": {"split": "train"}}, "The accuracy is that of the images it learned from."),
         (
             {"mistakes": mistakes(per_class=[{"class": "ant", "recall": 0.0, "support": 5}])},
             "Not one image of ant was recognised.",

@@ -14,7 +14,7 @@ import training_world as world
 from striate.runs import read_lines
 
 # In one whole run: batches drawn in training and evaluation, and the calls of four checkpoints with history.
-POINTS = {"batch": 36, "fsync": 24, "half": 24, "replace": 12}
+POINTS = {"batch": 36, "fsync": 24, "cut": 24, "replace": 12}
 
 
 @pytest.fixture(scope="module")
@@ -25,9 +25,10 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, torch.Tensor]:
 
 
 def kill_and_resume(folder: Path, points: list[tuple[str, int]], whole: dict[str, torch.Tensor]) -> None:
-    for kind, count in points:
-        done = world.as_a_process(world.__file__, str(folder), kind, str(count))
-        assert done.returncode == -signal.SIGKILL, done.stderr
+    for point in points:
+        done = world.as_a_process(world.__file__, str(folder), point[0], str(point[1]))
+        may_be_done = {0} if point is not points[0] else set()  # what the first kill left may be little
+        assert done.returncode in {-signal.SIGKILL} | may_be_done, done.stderr
     module, result = world.train(folder, resume=True)
     assert result.steps == world.SETTINGS.epochs * world.STEPS
     for name, tensor in module.state_dict().items():
@@ -36,16 +37,16 @@ def kill_and_resume(folder: Path, points: list[tuple[str, int]], whole: dict[str
     assert epochs == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("point", [("batch", 17), ("half", 9), ("replace", 9)], ids=str)
+@pytest.mark.parametrize("point", [("batch", 17), ("cut", 9), ("replace", 9)], ids=str)
 def test_killed_once(point: tuple[str, int], tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
-    """Between two steps; in the second checkpoint with half a file; before the rename of the third."""
+    """Between two steps; in the second checkpoint with a file cut short; before the rename of the third."""
     kill_and_resume(tmp_path, [point], whole)
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("seed", range(30))
 def test_killed_at_random_points(seed: int, tmp_path: Path, whole: dict[str, torch.Tensor]) -> None:
-    """The first kill is anywhere, the second anywhere in what is surely left."""
+    """The first kill is anywhere, the second soon after the resume."""
     draw = random.Random(seed)
     kind = draw.choice(sorted(POINTS))
     kill_and_resume(tmp_path, [(kind, draw.randint(1, POINTS[kind])), ("batch", draw.randint(1, 3))], whole)
