@@ -51,7 +51,7 @@ def _loss(history: list[dict[str, Any]]) -> Figure:
     if val:
         best = min(val, key=lambda point: point[1])
         place = "the last epoch" if best == val[-1] else f"epoch {best[0]:g} of {val[-1][0]:g}"
-        look = f"Lower is better. Validation loss is lowest in {place}; where it turns upwards, more epochs harm."
+        look = f"Lower is better. Validation loss is lowest in {place}; where it turns up, more epochs harm."
 
     def plot(axes: Axes) -> None:
         _lines(axes, train, val)
