@@ -109,9 +109,7 @@ def die_at(kind: str, count: int) -> None:
         if tick():
             size = os.fstat(descriptor).st_size
             if kind == "cut" and stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.ftruncate(
-                    descriptor, size * 9 // 10
-                )  # less than a line of the history: earlier ones are safe
+                os.ftruncate(descriptor, size * 9 // 10)  # less than a line of history
             die()
         sync(descriptor)
 
