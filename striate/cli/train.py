@@ -39,7 +39,7 @@ def train(
         Path | None, typer.Option(help="Start from these weights (.safetensors, .pth).")
     ] = None,
     epochs: Annotated[
-        float | None, typer.Option(help="Passes over the images.", rich_help_panel=TUNING)
+        int | None, typer.Option(help="Passes over the images.", rich_help_panel=TUNING)
     ] = None,
     batch_size: Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=TUNING)] = None,
     lr: Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=TUNING)] = None,
