@@ -1,23 +1,61 @@
 """PARTS: what torch.nn lacks, or what two papers share. One block a file."""
 
 from striate.layers.conv_block import ConvBlock
+from striate.layers.conv_norm import ConvNorm
+from striate.layers.depthwise_separable import DepthwiseSeparable
+from striate.layers.edge_residual import EdgeResidual
+from striate.layers.fan_out import start_by_fan_out
+from striate.layers.he_normal import he_normal_
+from striate.layers.inverted_residual import InvertedResidual
+from striate.layers.make_divisible import make_divisible
+from striate.layers.mb_conv import MBConv
 from striate.layers.min_pool import MinPool2d
 from striate.layers.pooled_head import PooledHead
 from striate.layers.rbf import RBF
+from striate.layers.residual import Residual
+from striate.layers.residual_block import BasicBlock, BlockOf, Bottleneck, ResidualBlock, Stage
+from striate.layers.same_conv import SameConv2d
 from striate.layers.scaled_tanh import ScaledTanh
+from striate.layers.shortcut import PaddedShortcut, Projection, shortcut
+from striate.layers.squeeze_excite import SqueezeExcite
+from striate.layers.stochastic_depth import StochasticDepth
+from striate.layers.style import Style, convolution, same_convolution
 from striate.layers.subsampling import Subsampling
 from striate.layers.table_conv import TableConv2d
 from striate.layers.whitening import WhitenedStem, whiten_, whitening_filters
 
 __all__ = [
     "RBF",
+    "BasicBlock",
+    "BlockOf",
+    "Bottleneck",
     "ConvBlock",
+    "ConvNorm",
+    "DepthwiseSeparable",
+    "EdgeResidual",
+    "InvertedResidual",
+    "MBConv",
     "MinPool2d",
+    "PaddedShortcut",
     "PooledHead",
+    "Projection",
+    "Residual",
+    "ResidualBlock",
+    "SameConv2d",
     "ScaledTanh",
+    "SqueezeExcite",
+    "Stage",
+    "StochasticDepth",
+    "Style",
     "Subsampling",
     "TableConv2d",
     "WhitenedStem",
+    "convolution",
+    "he_normal_",
+    "make_divisible",
+    "same_convolution",
+    "shortcut",
+    "start_by_fan_out",
     "whiten_",
     "whitening_filters",
 ]
