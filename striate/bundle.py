@@ -1,0 +1,270 @@
+"""BUNDLE: a network ready to run, as a folder of plain files; written and read without torch, without pickle.
+
+    graph.json            the words                model.safetensors     their tensors
+    labels.json           the classes' names       preprocessing.json    from an image to the input
+    card.json             where it comes from, and the SHA-256 of what must not change
+
+labels.json may be edited by hand (to translate the names); a change of the others is refused, because it
+would change the answers silently.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from safetensors import SafetensorError
+
+from striate.errors import BundleError, StriateError
+from striate.graph.graph import Graph, Weights, owner
+from striate.graph.store import graph_from_json, graph_to_json
+from striate.graph.tensors import check_tensors
+from striate.ops import RBF, Activation, BatchNorm, Dropout, Identity, Linear, Negate, Scale
+from striate.runs import sync_folder
+
+FORMAT = 1  # raised when a file of the folder changes its meaning
+GRAPH, TENSORS, LABELS, PREPROCESSING, CARD = FILES = (
+    "graph.json",
+    "model.safetensors",
+    "labels.json",
+    "preprocessing.json",
+    "card.json",
+)
+SEALED = (GRAPH, TENSORS, PREPROCESSING)
+KEEPS_ITS_SIZE = (Activation, BatchNorm, Dropout, Identity, Negate, Scale)
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A network and all it needs to answer.
+
+    ``labels``: class names in the order of the outputs, or none where the outputs are no classes.
+    ``preprocessing``: what ``Preprocessing.to_json`` gives, or {} where the input is no image.
+    ``card``: free JSON: model, data, version.
+    """
+
+    graph: Graph
+    weights: Weights
+    labels: tuple[str, ...]
+    preprocessing: Mapping[str, Any]
+    card: Mapping[str, Any]
+
+
+def write_bundle(path: str | Path, bundle: Bundle) -> None:
+    """Write the folder ``path`` in one step; a bundle that stood there is replaced, and kept if this fails.
+
+    Raises BundleError when the bundle contradicts itself, when ``path`` holds other files, or when it
+    cannot be written.
+    """
+    path = Path(path)
+    _check(bundle, "The bundle")
+    files = _encode(bundle)
+    try:
+        others = sorted({child.name for child in path.iterdir()} - set(FILES)) if path.exists() else []
+        if others:
+            raise BundleError(
+                f"{path} holds files that are no bundle's ({others[0]}): choose another folder."
+            )
+        _put_in_place(path, files)
+    except OSError as error:
+        raise BundleError(
+            f"{path} cannot be written ({error.strerror or error}): free space, or choose another folder."
+        ) from None
+
+
+def read_bundle(path: str | Path) -> Bundle:
+    """The bundle in folder ``path``, checked. No code is executed, whatever the files hold.
+
+    Raises BundleError in one sentence: a file is missing, damaged, changed, of another version, or
+    contradicts the others.
+    """
+    path = Path(path)
+    if not path.exists() and _aside(path).is_dir():
+        path = _aside(path)  # whoever wrote last died between the two renames
+    if not path.is_dir():
+        raise BundleError(f"{path} is not a bundle: give the folder that holds {GRAPH}.")
+    files = {name: _read(path, name) for name in FILES}
+    card = _parse(path, CARD, files[CARD], "card", dict)
+    seals = _parse(path, CARD, files[CARD], "sha256", dict)
+    for name in SEALED:
+        if seals.get(name) != hashlib.sha256(files[name]).hexdigest():
+            raise BundleError(f"{path / name} has changed since it was written: export the network again.")
+    bundle = Bundle(
+        graph=_graph(path, files[GRAPH]),
+        weights=_tensors(path, files[TENSORS]),
+        labels=tuple(_parse(path, LABELS, files[LABELS], "labels", list)),
+        preprocessing=_parse(path, PREPROCESSING, files[PREPROCESSING], "preprocessing", dict),
+        card=card,
+    )
+    _check(bundle, str(path))
+    return bundle
+
+
+# --- files ------------------------------------------------------------------------------------------------
+
+
+def _encode(bundle: Bundle) -> dict[str, bytes]:
+    # safetensors writes the memory as it lies, so it must lie in the tensor's own order
+    tensors = {name: np.ascontiguousarray(bundle.weights[name]) for name in bundle.graph.tensor_names()}
+    files = {
+        GRAPH: _json(graph_to_json(bundle.graph)),
+        TENSORS: safetensors.numpy.save(tensors),
+        LABELS: _json({"format": FORMAT, "labels": list(bundle.labels)}),
+        PREPROCESSING: _json({"format": FORMAT, "preprocessing": dict(bundle.preprocessing)}),
+    }
+    seals = {name: hashlib.sha256(files[name]).hexdigest() for name in SEALED}
+    return files | {CARD: _json({"format": FORMAT, "sha256": seals, "card": dict(bundle.card)})}
+
+
+def _json(value: object) -> bytes:
+    try:
+        return (json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n").encode()
+    except (TypeError, ValueError) as error:
+        raise BundleError(
+            f"card and preprocessing must be plain JSON values ({error}): give numbers and strings."
+        ) from None
+
+
+def _aside(path: Path) -> Path:
+    """Where the old bundle stands while the new one takes its place."""
+    return path.with_name(f".{path.name}.old")
+
+
+def _put_in_place(path: Path, files: Mapping[str, bytes]) -> None:
+    new, old = path.with_name(f".{path.name}.{os.getpid()}.part"), _aside(path)
+    try:
+        new.mkdir(parents=True)
+        for name, content in files.items():
+            with (new / name).open("wb") as file:
+                file.write(content)
+                file.flush()
+                os.fsync(file.fileno())
+        sync_folder(new)
+        if path.exists():
+            shutil.rmtree(old, ignore_errors=True)
+            path.rename(old)
+        try:
+            new.rename(path)
+        except BaseException:
+            if old.exists():
+                old.rename(path)
+            raise
+        sync_folder(path.parent)
+        shutil.rmtree(old, ignore_errors=True)
+    finally:
+        shutil.rmtree(new, ignore_errors=True)
+
+
+def _read(path: Path, name: str) -> bytes:
+    try:
+        return (path / name).read_bytes()
+    except FileNotFoundError:
+        raise BundleError(
+            f"{path} is not a whole bundle, {name} is missing: export the network again."
+        ) from None
+    except OSError as error:
+        raise BundleError(
+            f"{path / name} cannot be read ({error.strerror}): check its permissions."
+        ) from None
+
+
+def _parse(path: Path, name: str, content: bytes, key: str, kind: type) -> Any:
+    """The value at ``key`` of a JSON file with a format number."""
+    record = _load(path, name, content)
+    version = record.get("format") if isinstance(record, dict) else None
+    if version != FORMAT:
+        raise BundleError(
+            f"{path / name} must be of bundle format {FORMAT}, got {version!r:.40}: "
+            "use the version of striate that wrote it, or export the network again."
+        )
+    if not isinstance(record.get(key), kind):
+        raise BundleError(f"{path / name} must hold {key!r}, and does not: export the network again.")
+    return record[key]
+
+
+def _load(path: Path, name: str, content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path / name} is not JSON ({error}): export the network again.") from None
+
+
+def _graph(path: Path, content: bytes) -> Graph:
+    try:
+        return graph_from_json(_load(path, GRAPH, content))
+    except BundleError:
+        raise
+    except StriateError as error:
+        raise BundleError(f"{path / GRAPH} cannot be used: {error}") from None
+
+
+def _tensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
+    try:
+        return safetensors.numpy.load(content)
+    except (SafetensorError, KeyError, TypeError, ValueError) as error:  # a dtype that NumPy lacks: KeyError
+        raise BundleError(f"{path / TENSORS} cannot be read ({error}): export the network again.") from None
+
+
+# --- what must agree --------------------------------------------------------------------------------------
+
+
+def _check(bundle: Bundle, where: str) -> None:
+    try:
+        check_tensors(bundle.graph, bundle.weights)
+    except StriateError as error:
+        raise BundleError(f"{where}: {error}") from None
+    _check_labels(bundle, where)
+    _check_preprocessing(bundle, where)
+
+
+def _check_labels(bundle: Bundle, where: str) -> None:
+    labels = bundle.labels
+    if not all(isinstance(label, str) and label for label in labels):
+        raise BundleError(f"{where}: labels must be non-empty strings, got {list(labels)!r:.60}: name each.")
+    twice = sorted({label for label in labels if labels.count(label) > 1})
+    if twice:
+        raise BundleError(f"{where}: labels must differ, {twice[0]!r} stands twice: rename one.")
+    outputs = _output_size(bundle.graph)
+    if labels and outputs is not None and outputs != len(labels):
+        raise BundleError(
+            f"{where}: labels must be as many as the network's {outputs} outputs, got {len(labels)}: "
+            "name each output once."
+        )
+
+
+def _output_size(graph: Graph) -> int | None:
+    """How many outputs the last dense layer has; None where the graph ends in something else."""
+    nodes = {node.name: node for node in graph}
+    node = nodes.get(owner(graph.outputs[0]))
+    while node is not None and isinstance(node.op, KEEPS_ITS_SIZE):
+        node = nodes.get(owner(node.inputs[0]))
+    return node.op.out_features if node is not None and isinstance(node.op, (Linear, RBF)) else None
+
+
+def _check_preprocessing(bundle: Bundle, where: str) -> None:
+    """The images that come out of preprocessing must be those that the graph takes."""
+    if not bundle.preprocessing:
+        return
+    channels, size = (bundle.preprocessing.get(key) for key in ("channels", "image_size"))
+    if not isinstance(size, (list, tuple)) or len(size) != 2:
+        raise BundleError(
+            f"{where}: preprocessing must hold image_size and channels: export the network again."
+        )
+    for shape in bundle.graph.inputs.values():
+        wanted = shape[1:]
+        fits = len(wanted) == 3 and all(
+            isinstance(want, str) or want == got for want, got in zip(wanted, (channels, *size), strict=True)
+        )
+        if not fits:
+            raise BundleError(
+                f"{where}: preprocessing gives images of {channels} x {size[0]} x {size[1]}, the network "
+                f"takes {' x '.join(map(str, wanted))}: export the network again."
+            )
