@@ -1,0 +1,189 @@
+"""A network ready to answer: built from a bundle, run in NumPy by the reference, in single precision.
+
+Whole batches are cut into pieces, so that memory stays bounded however many images there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.bundle import Bundle, read_bundle
+from striate.data.preprocess import Preprocessing
+from striate.engine.threads import thread_limit
+from striate.errors import ArgumentError, BundleError, ShapeError, UnsupportedError
+from striate.graph.fold import fold_batch_norm
+from striate.graph.graph import Shape, owner
+from striate.graph.tensors import check_tensors
+from striate.ops import Softmax
+from striate.reference import run
+
+IMAGES_AT_ONCE = 64
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """What the network sees in one image. ``top``: (label, probability), the most probable first."""
+
+    key: str
+    label: str
+    probability: float
+    top: tuple[tuple[str, float], ...]
+
+
+def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp32") -> Network:
+    """The network of a bundle folder.
+
+    ``threads``: see ``Network``. ``precision``: "fp32", the only one so far. Raises BundleError for a folder
+    that is no sound bundle, UnsupportedError for an .onnx file or another precision.
+    """
+    if Path(bundle).suffix.lower() == ".onnx":
+        raise UnsupportedError(
+            f"{bundle} is an ONNX file, and reading ONNX is not built yet: give a bundle folder, as striate "
+            "train writes it."
+        )
+    return Network(read_bundle(bundle), threads=threads, precision=precision)
+
+
+class Network:
+    """Answers questions about images. Batch norms are folded; nothing is kept between calls.
+
+    ``threads`` limits the threads of NumPy's matrix products while this network runs (other NumPy work in the
+    process is limited for as long). It needs the package threadpoolctl. None leaves the choice to NumPy's
+    library, whose own switch is read once, before Python starts: OPENBLAS_NUM_THREADS, or MKL_NUM_THREADS.
+    """
+
+    def __init__(self, bundle: Bundle, *, threads: int | None = None, precision: str = "fp32") -> None:
+        if precision != "fp32":
+            raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
+        self._limit = thread_limit(threads)
+        self._shape = _image_shape(bundle)
+        check_tensors(bundle.graph, bundle.weights)
+        self._graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
+        self._weights = {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
+        self._classes = tuple(bundle.labels)
+        self._card = dict(bundle.card)
+        self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
+        self._ends_in_softmax = isinstance(bundle.graph[owner(bundle.graph.outputs[0])].op, Softmax)
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """The classes' names in the order of the outputs; empty where the bundle names none."""
+        return self._classes
+
+    @property
+    def card(self) -> Mapping[str, Any]:
+        """What the bundle says about itself."""
+        return self._card
+
+    def __repr__(self) -> str:
+        sizes = " x ".join(map(str, self._shape[1:]))
+        return f"Network(input {sizes}, {len(self._classes)} classes, {len(self._graph)} layers, fp32)"
+
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Logits (N, classes) of images: float32 (N, C, H, W) as the network was trained on, or uint8
+        (N, H, W, C), which is normalised first. N may be 0.
+
+        Raises ArgumentError for another dtype, ShapeError for other sizes; both say what is accepted.
+        """
+        x = np.asarray(x)
+        self._check(x)
+        pieces = [x[first : first + IMAGES_AT_ONCE] for first in range(0, max(len(x), 1), IMAGES_AT_ONCE)]
+        with self._limit():
+            return np.concatenate([self._run(piece) for piece in pieces])
+
+    def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
+        logits = self(x)
+        if self._ends_in_softmax:
+            return logits
+        exponentials = np.exp(logits - logits.max(-1, keepdims=True))
+        share: NDArray[np.float32] = exponentials / exponentials.sum(-1, keepdims=True)
+        return share
+
+    def predict(
+        self, images: str | Path | bytes | Iterable[str | Path | bytes], *, top: int = 5
+    ) -> list[Prediction]:
+        """The ``top`` most probable classes of each image: a file, its bytes, or several of these.
+
+        ``key`` is the path as given, or "image 2" for the second image where bytes are given.
+        Raises ArgumentError for ``top`` below 1 or a bundle without labels, ImageError naming the file.
+        """
+        if isinstance(top, bool) or not isinstance(top, int) or top < 1:
+            raise ArgumentError(f"top must be an integer of at least 1, got {top!r}: give 1 or more.")
+        if self._preprocessing is None or not self._classes:
+            raise ArgumentError(
+                "predict needs a bundle with labels and preprocessing, this network has "
+                f"{len(self._classes)} labels: call it with an array."
+            )
+        sources = [images] if isinstance(images, (str, Path, bytes)) else list(images)
+        found: list[Prediction] = []
+        for first in range(0, len(sources), IMAGES_AT_ONCE):
+            some = sources[first : first + IMAGES_AT_ONCE]
+            keys = [_key(source, number) for number, source in enumerate(some, start=first + 1)]
+            pixels = [
+                self._preprocessing.decode_one(source if isinstance(source, bytes) else Path(source), key)
+                for source, key in zip(some, keys, strict=True)
+            ]
+            shares = self.probabilities(np.stack(pixels))
+            found += [self._prediction(key, share, top) for key, share in zip(keys, shares, strict=True)]
+        return found
+
+    def _prediction(self, key: str, share: NDArray[np.float32], top: int) -> Prediction:
+        order = np.argsort(-share, kind="stable")[:top]
+        best = tuple((self._classes[k], float(share[k])) for k in order)
+        return Prediction(key, *best[0], top=best)
+
+    def _run(self, x: NDArray[Any]) -> NDArray[np.float32]:
+        if x.dtype == np.uint8 and self._preprocessing is not None:
+            x = self._preprocessing.normalise(x)
+        logits = run(self._graph, self._weights, x, dtype=np.float32)
+        classes = len(self._classes)
+        if isinstance(logits, tuple) or logits.ndim != 2 or (classes and logits.shape[1] != classes):
+            raise BundleError(
+                f"the network must give one row of {classes or 'any number of'} outputs for each image, got "
+                f"shape {np.shape(logits)}: export the network again with its labels."
+            )
+        return logits.astype(np.float32, copy=False)
+
+    def _check(self, x: NDArray[Any]) -> None:
+        """Raise ArgumentError or ShapeError unless ``x`` is a batch of images that the network takes."""
+        images, wanted = "float", self._shape
+        if x.dtype == np.uint8 and self._preprocessing is not None:
+            images = "uint8"
+            wanted = ("N", *self._preprocessing.image_size, self._preprocessing.channels)
+        elif x.dtype.kind != "f":
+            accepted = "float32 or uint8" if self._preprocessing is not None else "float32"
+            raise ArgumentError(f"images must be {accepted}, got {x.dtype}: convert them with x.astype.")
+        if not _fits(x.shape, wanted):
+            raise ShapeError(
+                f"{images} images must have shape ({', '.join(map(str, wanted))}), got {x.shape}: resize or "
+                "transpose them, or give their files to predict."
+            )
+
+
+def _image_shape(bundle: Bundle) -> Shape:
+    """The shape of the one input. Raises UnsupportedError for other kinds of network."""
+    inputs, outputs = len(bundle.graph.inputs), len(bundle.graph.outputs)
+    if inputs != 1 or outputs != 1:
+        raise UnsupportedError(
+            f"a network must have one input and one output, got {inputs} and {outputs}: run its graph with "
+            "striate.reference.run."
+        )
+    (shape,) = bundle.graph.inputs.values()
+    return ("N", *shape[1:])
+
+
+def _fits(actual: tuple[int, ...], wanted: Shape) -> bool:
+    return len(actual) == len(wanted) and all(
+        isinstance(want, str) or got == want for got, want in zip(actual, wanted, strict=True)
+    )
+
+
+def _key(source: str | Path | bytes, number: int) -> str:
+    return f"image {number}" if isinstance(source, bytes) else str(source)
