@@ -24,5 +24,5 @@ class Residual(nn.Sequential):
             self.add_module("stochastic_depth", StochasticDepth(drop))
 
     def forward(self, x: Tensor) -> Tensor:
-        result: Tensor = super().forward(x)
+        result: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x + result if self.skip else result

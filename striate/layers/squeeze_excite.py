@@ -33,5 +33,5 @@ class SqueezeExcite(nn.Sequential):
         super().__init__(parts)
 
     def forward(self, x: Tensor) -> Tensor:
-        scale: Tensor = super().forward(x)
+        scale: Tensor = super().forward(x)  # type: ignore[no-untyped-call]
         return x * scale

@@ -13,7 +13,7 @@ from striate.layers.same_conv import SameConv2d
 def convolution(
     in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1
 ) -> nn.Conv2d:
-    """A convolution without bias whose odd window is centred: padded by (kernel_size - 1) / 2 on all sides."""
+    """No bias, and an odd window that is centred: padded by (kernel_size - 1) / 2 on every side."""
     padding = (kernel_size - 1) // 2
     return nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, groups=groups, bias=False)
 
