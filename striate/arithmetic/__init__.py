@@ -22,9 +22,17 @@ from striate.arithmetic.cost import CONVENTION, OTHER_CONVENTION, Cost, cost
 from striate.arithmetic.derivation import LEGEND, Derivation, Derived, show
 from striate.arithmetic.field import Field
 from striate.arithmetic.field_rule import graph_fields, output_field
-from striate.arithmetic.parameters import Parameters, graph_parameters, parameters, tensor_shapes
+from striate.arithmetic.parameters import Parameters, graph_parameters, parameters
 from striate.arithmetic.shape import output_shapes
-from striate.arithmetic.whole import SmallestInput, derive, graph_shapes, inputs_of, smallest_input, value_of
+from striate.arithmetic.whole import (
+    InputShape,
+    SmallestInput,
+    derive,
+    graph_shapes,
+    inputs_of,
+    smallest_input,
+    value_of,
+)
 
 __all__ = [
     "CONVENTION",
@@ -34,6 +42,7 @@ __all__ = [
     "Derivation",
     "Derived",
     "Field",
+    "InputShape",
     "Parameters",
     "SmallestInput",
     "cost",
@@ -47,6 +56,5 @@ __all__ = [
     "parameters",
     "show",
     "smallest_input",
-    "tensor_shapes",
     "value_of",
 ]

@@ -6,7 +6,10 @@ from dataclasses import dataclass
 
 from striate.graph import Shape
 
-LEGEND = "W size of the input, F size of the kernel, P padding, S stride, D dilation"
+LEGEND = (
+    "W size of the input, F size of the kernel, P padding, S stride, D dilation; n*m kernel, C channels in, "
+    "K channels out; R receptive field of the input, J its jump"
+)
 _AXES = {
     1: (("length", "position"),),
     2: (("height", "row"), ("width", "column")),

@@ -1,4 +1,4 @@
-"""The field where branches meet: the hull of what they see, gates that see everything, shifted branches."""
+"""The field where positions or branches meet: means over an axis, hulls, gates that see everything."""
 
 from __future__ import annotations
 
@@ -7,7 +7,23 @@ from collections.abc import Iterable
 from dataclasses import replace
 from fractions import Fraction
 
+from striate.arithmetic.derivation import Derivation, axis_name
 from striate.arithmetic.field import Axis, Field, absorb, covers, runs_along_image, steps_along, widen
+
+
+def read_all(field: Field, axes: Iterable[int]) -> Field:
+    """All entries along tensor ``axes`` at once, and why the field is as large as it is then."""
+    read = absorb(field, axes)
+    reasons = []
+    for a in range(len(field.image)):
+        if read.extent[a] == field.extent[a]:
+            continue
+        name = axis_name(a, len(field.image))
+        reach = read.extent[a] - field.extent[a]
+        sees = f"the whole {name} of the image" if read.whole[a] else ""
+        formula, numbers = "R + reach of all positions", f"{field.size[a]} + {reach}"
+        reasons.append(Derivation(f"receptive field, {name}", formula, numbers, read.size[a], sees))
+    return replace(read, derivations=(*field.derivations, *reasons))
 
 
 def look_along(field: Field, axes: Iterable[int]) -> Field:

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from fractions import Fraction
 
-from striate.arithmetic.derivation import Derivation, axis_name
 from striate.arithmetic.field import Axis, Field, Step, absorb, plain, relayout, runs_along_image, widen
-from striate.arithmetic.field_join import look_along
+from striate.arithmetic.field_join import look_along, read_all
 from striate.arithmetic.field_rule import rule
 from striate.graph import Shape
 from striate.ops import (
@@ -76,32 +75,17 @@ def _along_space(op: GlobalResponseNorm, field: Field, x: Shape, y: Shape) -> Fi
 @rule.register(Linear)
 @rule.register(RBF)
 def _dense(op: Linear | RBF, field: Field, x: Shape, y: Shape) -> Field:
-    return _read_all(field, [len(x) - 1])
+    return read_all(field, [len(x) - 1])
 
 
 @rule.register(Mean)
 @rule.register(Sum)
 def _reduce(op: Mean | Sum, field: Field, x: Shape, y: Shape) -> Field:
     axes = {dim % len(x) for dim in op.dim} or set(range(len(x)))
-    read = _read_all(field, axes)
+    read = read_all(field, axes)
     if op.keepdim:
         return read
     return replace(read, layout=tuple(steps for axis, steps in enumerate(read.layout) if axis not in axes))
-
-
-def _read_all(field: Field, axes: Iterable[int]) -> Field:
-    """All entries along tensor ``axes`` at once, and why the field is as large as it is then."""
-    read = absorb(field, axes)
-    reasons = []
-    for a in range(len(field.image)):
-        if read.extent[a] == field.extent[a]:
-            continue
-        name = axis_name(a, len(field.image))
-        reach = read.extent[a] - field.extent[a]
-        sees = f"the whole {name} of the image" if read.whole[a] else ""
-        formula, numbers = "R + reach of all positions", f"{field.size[a]} + {reach}"
-        reasons.append(Derivation(f"receptive field, {name}", formula, numbers, read.size[a], sees))
-    return replace(read, derivations=(*field.derivations, *reasons))
 
 
 @rule.register

@@ -7,6 +7,7 @@ from fractions import Fraction
 
 from striate.arithmetic.derivation import Derivation, axis_name
 from striate.arithmetic.field import Field, Step, absorb, relayout, runs_along_image, widen
+from striate.arithmetic.field_join import read_all
 from striate.arithmetic.field_rule import rule
 from striate.graph import Shape
 from striate.ops import AdaptivePool, AvgPool, Conv, ConvTranspose, ExtremePool, MaxUnpool, Pad, Upsample
@@ -45,6 +46,9 @@ def _adapt(op: AdaptivePool, field: Field, x: Shape, y: Shape) -> Field:
     """Where the size divides: a window of W / N at that stride. Else windows differ: an upper bound."""
     for axis in range(2, len(x)):
         size, wanted = _size(x, axis), _size(y, axis)
+        if wanted == 1:
+            field = read_all(field, [axis])
+            continue
         ratio = Fraction(size, wanted)
         even = size % wanted == 0
         reach = ratio - 1 if even else ratio + 1 - Fraction(2, wanted)

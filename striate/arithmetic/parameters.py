@@ -5,24 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from functools import singledispatch
 
 from striate.arithmetic.derivation import Derivation, product
-from striate.errors import UnsupportedError
-from striate.graph import Graph, Shape
-from striate.ops import (
-    RBF,
-    BatchNorm,
-    Constant,
-    Conv,
-    ConvTranspose,
-    GlobalResponseNorm,
-    LayerNorm,
-    Linear,
-    Op,
-    PReLU,
-    Scale,
-)
+from striate.graph import Graph
+from striate.ops import RBF, Conv, ConvTranspose, Linear, Op
+from striate.ops.weights import weight_shapes
 
 NOT_LEARNED = ("running_mean", "running_var", "value")  # statistics and constants: stored, not learned
 _KERNEL = {1: "n", 2: "n*m", 3: "l*n*m"}
@@ -51,13 +38,13 @@ def graph_parameters(graph: Graph, trainable: Collection[str] | None = None) -> 
     first: dict[str, str] = {}
     learned, stored, shared = dict.fromkeys((node.name for node in graph), 0), 0, {}
     for node in graph:
-        shapes = tensor_shapes(node.op)
+        shapes = weight_shapes(node.op)
         for role, tensor in node.weights.items():
             if tensor in first:
                 shared[node.name] = first[tensor]
                 continue
             first[tensor] = node.name
-            size = _values(shapes[role])
+            size = math.prod(shapes[role])
             if role not in NOT_LEARNED if trainable is None else tensor in trainable:
                 learned[node.name] += size
             else:
@@ -67,72 +54,11 @@ def graph_parameters(graph: Graph, trainable: Collection[str] | None = None) -> 
 
 def parameters(op: Op) -> Derivation:
     """The number of values that ``op`` learns, e.g. ``(5*5*1 + 1) * 6 = 156``."""
-    total = sum(_values(shape) for role, shape in _learned(op).items() if role not in NOT_LEARNED)
+    total = sum(math.prod(shape) for role, shape in weight_shapes(op).items() if role not in NOT_LEARNED)
     if total == 0:
         return Derivation("parameters", "0", "0", 0, "nothing to learn")
     formula, substitution = _formula(op)
     return Derivation("parameters", formula, substitution, total)
-
-
-def tensor_shapes(op: Op) -> dict[str, Shape]:
-    """The shape of the tensor in each role: ``{"weight": (6, 1, 5, 5), "bias": (6,)}``."""
-    shapes = _learned(op)
-    if set(shapes) != set(op.roles):
-        raise UnsupportedError(
-            f"op must have a shape for each of the roles {op.roles}, {type(op).__name__} lacks some: "
-            "add them in arithmetic/parameters.py."
-        )
-    return {role: shapes[role] for role in op.roles}
-
-
-def _values(shape: Shape) -> int:
-    return math.prod(int(size) for size in shape)
-
-
-@singledispatch
-def _learned(op: Op) -> dict[str, Shape]:
-    return {}
-
-
-@_learned.register(Conv)
-@_learned.register(ConvTranspose)
-def _(op: Conv | ConvTranspose) -> dict[str, Shape]:
-    return {"weight": op.weight_shape, **({"bias": (op.out_channels,)} if op.bias else {})}
-
-
-@_learned.register
-def _(op: Linear) -> dict[str, Shape]:
-    return {
-        "weight": (op.out_features, op.in_features),
-        **({"bias": (op.out_features,)} if op.bias else {}),
-    }
-
-
-@_learned.register
-def _(op: RBF) -> dict[str, Shape]:
-    return {"weight": (op.out_features, op.in_features)}
-
-
-@_learned.register
-def _(op: BatchNorm) -> dict[str, Shape]:
-    return dict.fromkeys(op.roles, (op.num_features,))
-
-
-@_learned.register(LayerNorm)
-@_learned.register(GlobalResponseNorm)
-@_learned.register(Scale)
-def _(op: LayerNorm | GlobalResponseNorm | Scale) -> dict[str, Shape]:
-    return dict.fromkeys(op.roles, (op.num_channels,))
-
-
-@_learned.register
-def _(op: PReLU) -> dict[str, Shape]:
-    return {"weight": (op.num_parameters,)}
-
-
-@_learned.register
-def _(op: Constant) -> dict[str, Shape]:
-    return {"value": op.shape}
 
 
 def _formula(op: Op) -> tuple[str, str]:
@@ -154,5 +80,5 @@ def _formula(op: Op) -> tuple[str, str]:
         return "(in_features + 1) * out_features", f"({op.in_features} + 1) * {op.out_features}"
     if isinstance(op, (Linear, RBF)):
         return "in_features * out_features", f"{op.in_features} * {op.out_features}"
-    learned = [shape for role, shape in _learned(op).items() if role not in NOT_LEARNED]
-    return ("2 * C", f"2 * {learned[0][0]}") if len(learned) == 2 else ("C", str(learned[0][0]))
+    learned = [shape[0] for role, shape in weight_shapes(op).items() if role not in NOT_LEARNED]
+    return ("2 * C", f"2 * {learned[0]}") if len(learned) == 2 else ("C", str(learned[0]))
