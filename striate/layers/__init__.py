@@ -1,6 +1,9 @@
 """PARTS: what torch.nn lacks, or what two papers share. One block a file."""
 
+from striate.layers.auxiliary import Scores, cross_entropy, logits_of
+from striate.layers.branches import Branches
 from striate.layers.conv_block import ConvBlock
+from striate.layers.conv_bn_relu import ConvBNReLU
 from striate.layers.conv_norm import ConvNorm
 from striate.layers.depthwise_separable import DepthwiseSeparable
 from striate.layers.edge_residual import EdgeResidual
@@ -29,6 +32,8 @@ __all__ = [
     "BasicBlock",
     "BlockOf",
     "Bottleneck",
+    "Branches",
+    "ConvBNReLU",
     "ConvBlock",
     "ConvNorm",
     "DepthwiseSeparable",
@@ -43,6 +48,7 @@ __all__ = [
     "ResidualBlock",
     "SameConv2d",
     "ScaledTanh",
+    "Scores",
     "SqueezeExcite",
     "Stage",
     "StochasticDepth",
@@ -51,7 +57,9 @@ __all__ = [
     "TableConv2d",
     "WhitenedStem",
     "convolution",
+    "cross_entropy",
     "he_normal_",
+    "logits_of",
     "make_divisible",
     "same_convolution",
     "shortcut",

@@ -9,6 +9,7 @@ from torch import nn
 from torch.func import functional_call
 
 from striate.errors import ShapeError
+from striate.layers.auxiliary import logits_of
 
 
 def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -39,7 +40,7 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
     finally:
         for hook in hooks:
             hook.remove()
-    return tuple(output.shape)
+    return tuple(logits_of(output).shape)
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate.errors import TrainingError
+from striate.layers.auxiliary import cross_entropy, logits_of
 from striate.training.device import Placement
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
@@ -23,20 +23,20 @@ def update(
 ) -> tuple[Tensor, Tensor]:
     """Change the weights once for ``images`` (N, C, H, W) and ``labels`` (N,).
 
-    Returns, without waiting for a GPU, the mean cross-entropy over the batch with label smoothing (nats)
-    and the number of images that were named right, both as tensors of no axes. bf16 needs no loss scaling:
-    its exponent has the range of fp32's.
+    Returns, without waiting for a GPU, the mean cross-entropy over the batch with label smoothing (nats),
+    with the share of auxiliary heads if the network has some, and the number of images that were named
+    right, both as tensors of no axes. bf16 needs no loss scaling: its exponent has the range of fp32's.
     """
     with placement.autocast():
-        logits = module(placement.lay_out(images))
-    loss = F.cross_entropy(logits.float(), labels, label_smoothing=settings.label_smoothing)
+        answer = module(placement.lay_out(images))
+    loss = cross_entropy(answer, labels, settings.label_smoothing)
     optimiser.forget_gradients()
     loss.backward()  # type: ignore[no-untyped-call]
     if settings.grad_clip is not None:
         optimiser.clip(settings.grad_clip)
     optimiser.step(lr)
     with torch.no_grad():
-        return loss.detach(), (logits.argmax(1) == labels).sum()
+        return loss.detach(), (logits_of(answer).argmax(1) == labels).sum()
 
 
 def check_fit(module: nn.Module, images: Tensor, labels: Tensor, placement: Placement) -> None:
