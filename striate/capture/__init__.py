@@ -5,7 +5,8 @@
     fixed          what is the same for every input
     registry       which function reads what       aliases      writes in place
     places         module paths, source lines      sketch       a graph while it is being read
-    patterns       words made of several steps     local_response
+    patterns       words made of several steps: window_patterns, channel_patterns, gate_patterns,
+                   weight_patterns, local_response, global_response
     names          names of nodes and tensors
 
 and one file of readers for each family: convolution, pooling, activation, normalisation, dense, join,

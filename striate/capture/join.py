@@ -60,6 +60,15 @@ def _functional(call: Call) -> str:
     return call.operation.replace("_.", ".")
 
 
+@reads("aten.addcmul.default")
+def product_added(call: Call) -> str:
+    """x + value * y * z."""
+    if call["value"] != 1:
+        call.refuse(f"only addcmul with value=1 has words, got {call['value']}")
+    product = call.emit(ops.Multiply(), call.value("tensor2"), call.value("tensor1"))
+    return call.emit(ops.Add(), product, call.value("self"))
+
+
 @reads("aten.square.default")
 def square(call: Call) -> str:
     return call.emit(ops.Power(), call.value("self"), call.as_value(2.0))

@@ -43,7 +43,6 @@ def capture(
     named with module path and source line. ArgumentError: no such example.
     """
     program = export(module, as_tensors(module, example), dynamic_batch=dynamic_batch)
-    reading = Reading(module, program)
-    inputs, outputs = reading.read()
-    recognise(reading.sketch)
-    return named_graph(reading.sketch, inputs, outputs)
+    sketch = Reading(module, program).read()
+    recognise(sketch)
+    return named_graph(sketch)

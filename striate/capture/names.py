@@ -9,27 +9,25 @@ from collections.abc import Mapping
 import numpy as np
 
 from striate.capture.sketch import Draft, Sketch, Weight
-from striate.graph import Graph, Node, Shape, owner
+from striate.graph import Graph, Node, owner
 from striate.ops import Constant, Op
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 
 
-def named_graph(
-    sketch: Sketch, inputs: Mapping[str, Shape], outputs: tuple[str, ...]
-) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The graph of the drafts that ``outputs`` depend on, and the tensors it uses.
+def named_graph(sketch: Sketch) -> tuple[Graph, dict[str, np.ndarray]]:
+    """The graph of the drafts that its outputs depend on, and the tensors it uses.
 
     A module with a single operation gives its path to the node; operations in the forward of a larger module
     are called by path and word: "layer1.0.add". A name used again, as in a module that is called twice, gets
     "#2". An input that nothing reads stays an input.
     """
-    alive = list(sketch.alive(outputs))
+    alive = list(sketch.alive())
     tensors = Tensors()
     parts = Counter(
         sketch.drafts[key].place.call for key in alive if not isinstance(sketch.drafts[key].op, Constant)
     )
-    names = {name: name for name in inputs}
+    names = {name: name for name in sketch.inputs}
     taken = set(names)
     nodes: list[Node] = []
     for key in alive:
@@ -39,7 +37,8 @@ def named_graph(
         names[key] = name
         sources = tuple(_renamed(value, names) for value in draft.inputs)
         nodes.append(Node(name, draft.op, sources, weights, draft.place.source))
-    graph = Graph(inputs, tuple(nodes), tuple(_renamed(value, names) for value in outputs))
+    outputs = tuple(_renamed(value, names) for value in sketch.outputs)
+    graph = Graph(sketch.inputs, tuple(nodes), outputs)
     return graph, tensors.arrays
 
 

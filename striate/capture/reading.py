@@ -27,7 +27,7 @@ STALE = "it reads a tensor that another operation has written to in place throug
 
 
 class Reading:
-    """Reads one exported program. ``read`` fills ``sketch`` and returns inputs and outputs."""
+    """Reads one exported program. ``read`` gives the sketch."""
 
     def __init__(self, module: nn.Module, program: ExportedProgram) -> None:
         self.sketch = Sketch()
@@ -40,23 +40,24 @@ class Reading:
         self._batch: str | None = None
         self._live = _live(program.graph)
 
-    def read(self) -> tuple[dict[str, Shape], tuple[str, ...]]:
-        """Graph inputs (name to shape) and the values that are the network's outputs."""
-        inputs: dict[str, Shape] = {}
+    def read(self) -> Sketch:
+        """The sketch of the whole program."""
+
         for node in self._program.graph.nodes:
             if node.op == "placeholder":
-                self._placeholder(node, inputs)
+                self._placeholder(node)
             elif node.op == "call_function":
                 stale = self._aliases.follow(node)
                 if self.is_live(node) and isinstance(node.meta.get("val"), (Tensor, list, tuple)):
                     if stale:
                         raise refusal(str(node.target), self._places.of(node), STALE)
                     self._env[node] = self._operation(node)
-        return inputs, self._outputs()
+        self.sketch.outputs = self._outputs()
+        return self.sketch
 
     # --- the parts of a program -----------------------------------------------------------------------
 
-    def _placeholder(self, node: fx.Node, inputs: dict[str, Shape]) -> None:
+    def _placeholder(self, node: fx.Node) -> None:
         spec = next(
             s for s in self._program.graph_signature.input_specs if getattr(s.arg, "name", "") == node.name
         )
@@ -67,7 +68,7 @@ class Reading:
             if self._batch is None and value.ndim and not isinstance(value.shape[0], int):
                 self._batch = str(value.shape[0])
             self._env[node] = node.name
-            inputs[node.name] = self.sketch.shapes[node.name] = self.shape_of(value)
+            self.sketch.inputs[node.name] = self.sketch.shapes[node.name] = self.shape_of(value)
         elif spec.target in self._tensors:
             self._env[node] = Fixed(self._names[spec.target], self._tensors[spec.target])
 

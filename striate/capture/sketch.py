@@ -49,10 +49,12 @@ class Draft:
 
 @dataclass
 class Sketch:
-    """Drafts by key, in topological order. A value is a key, or ``key:1`` for a second output."""
+    """Drafts by key, in topological order. A value is a key, ``key:1`` (a second output) or a graph input."""
 
     drafts: dict[str, Draft] = field(default_factory=dict)
     shapes: dict[str, Shape] = field(default_factory=dict)
+    inputs: dict[str, Shape] = field(default_factory=dict)
+    outputs: tuple[str, ...] = ()
 
     def add(self, draft: Draft, *shapes: Shape) -> str:
         """Put a draft at the end and return its key."""
@@ -80,9 +82,22 @@ class Sketch:
         """Replace the draft ``key`` by another operation with the same result."""
         self.drafts[key] = replace(self.drafts[key], op=op, inputs=inputs, weights=weights)
 
-    def alive(self, outputs: tuple[str, ...]) -> Iterator[str]:
+    def readers(self, value: str) -> list[str]:
+        """Keys of the drafts that read ``value``; "output" where the network gives it."""
+        found = [key for key, draft in self.drafts.items() if value in draft.inputs]
+        return found + ["output"] * (value in self.outputs)
+
+    def replace(self, old: str, new: str) -> None:
+        """Whoever reads ``old`` reads ``new``."""
+        for key, draft in self.drafts.items():
+            if old in draft.inputs:
+                inputs = tuple(new if value == old else value for value in draft.inputs)
+                self.drafts[key] = replace(draft, inputs=inputs)
+        self.outputs = tuple(new if value == old else value for value in self.outputs)
+
+    def alive(self) -> Iterator[str]:
         """Keys of the drafts that some output depends on, in order."""
-        needed = {owner(value) for value in outputs}
+        needed = {owner(value) for value in self.outputs}
         for key, draft in reversed(self.drafts.items()):
             if key in needed:
                 needed.update(owner(value) for value in draft.inputs)
