@@ -20,7 +20,7 @@ class Projection(nn.Sequential):
 
 
 class PaddedShortcut(nn.Module):
-    """Option A, without parameters: every ``stride``-th pixel, and maps of zeros for the channels that are new.
+    """Option A, without parameters: every ``stride``-th pixel, and zeros for the channels that are new.
 
     Half of the zeros stand before the maps and half behind, as in the CIFAR networks of Yerlan Idelbayev,
     https://github.com/akamaster/pytorch_resnet_cifar10. The paper leaves the place open.

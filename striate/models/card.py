@@ -35,6 +35,8 @@ class Card:
     top1: float | None = None
     """Published accuracy in percent."""
     top1_source: str | None = None
+    receptive_field: int | None = None
+    """Side in pixels of what one value of the last feature map sees, where somebody has published it."""
     notes: tuple[str, ...] = ()
     """What a reader of the paper would stumble over."""
     no_gradient: tuple[str, ...] = ()

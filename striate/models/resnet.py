@@ -1,0 +1,174 @@
+"""ResNet: He, Zhang, Ren, Sun, "Deep residual learning for image recognition", 2015, arXiv 1512.03385.
+
+Every block adds to its input instead of replacing it, so that a network may be as deep as one likes. The
+names ``resnet18`` to ``resnet152`` mean torchvision's networks, which differ from the paper in one place: the
+bottlenecks have their stride in the 3x3 convolution ("v1.5"). Shapes at 224x224, with e = 1 for basic blocks
+and 4 for bottlenecks:
+
+    conv1 (64, 112, 112)   maxpool (64, 56, 56)   layer1 (64e, 56, 56)   layer2 (128e, 28, 28)
+    layer3 (256e, 14, 14)   layer4 (512e, 7, 7)   avgpool (512e, 1, 1)   fc (classes)
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import Tensor, nn
+
+from striate.layers import BasicBlock, BlockOf, Bottleneck, PaddedShortcut, Stage, he_normal_
+from striate.models.card import Card
+from striate.models.registry import register
+
+ResNetCard = partial(
+    Card,
+    year=2015,
+    authors="Kaiming He, Xiangyu Zhang, Shaoqing Ren, Jian Sun",
+    paper="Deep residual learning for image recognition",
+    doi_or_arxiv="arXiv:1512.03385",
+    channels=3,
+)
+
+
+class ResNet(nn.Module):
+    """(N, in_channels, H, W) to (N, classes); the same network for every ``image_size``.
+
+    ``blocks`` is the number of blocks in each of the four stages. With ``small_images`` the stem is one 3x3
+    convolution of stride 1 without a pool, so that 32x32 images reach the first stage at full size.
+    Convolutions start as in He et al. 2015b, arXiv 1502.01852, counted over the fan out as in
+    fb.resnet.torch; the linear layer as torch.nn starts it.
+    """
+
+    def __init__(
+        self,
+        block: BlockOf,
+        blocks: tuple[int, int, int, int],
+        *,
+        classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+        small_images: bool = False,
+    ) -> None:
+        super().__init__()
+        kernel_size, stride = (3, 1) if small_images else (7, 2)
+        self.conv1 = nn.Conv2d(in_channels, 64, kernel_size, stride, kernel_size // 2, bias=False)
+        self.bn1 = nn.BatchNorm2d(64)
+        self.relu = nn.ReLU()
+        self.maxpool = nn.Identity() if small_images else nn.MaxPool2d(3, 2, 1)
+        self.layer1 = Stage(block, 64, 64, blocks[0], stride=1)
+        self.layer2 = Stage(block, self.layer1.out_channels, 128, blocks[1], stride=2)
+        self.layer3 = Stage(block, self.layer2.out_channels, 256, blocks[2], stride=2)
+        self.layer4 = Stage(block, self.layer3.out_channels, 512, blocks[3], stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.fc = nn.Linear(self.layer4.out_channels, classes)
+        he_normal_(self)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.maxpool(self.relu(self.bn1(self.conv1(x))))
+        x = self.layer4(self.layer3(self.layer2(self.layer1(x))))
+        scores: Tensor = self.fc(self.avgpool(x).flatten(1))
+        return scores
+
+
+class CifarResNet(nn.Module):
+    """The networks of section 4.2: 6n + 2 layers for 32x32 images, (N, in_channels, H, W) to (N, classes).
+
+    Shapes at 32x32: conv1 and layer1 (16, 32, 32), layer2 (32, 16, 16), layer3 (64, 8, 8). The shortcuts are
+    without parameters (option A). Names as in https://github.com/akamaster/pytorch_resnet_cifar10.
+    """
+
+    def __init__(self, blocks: int, *, classes: int, in_channels: int, image_size: tuple[int, int]) -> None:
+        super().__init__()
+        block = partial(BasicBlock, around=PaddedShortcut)
+        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(16)
+        self.relu = nn.ReLU()
+        self.layer1 = Stage(block, 16, 16, blocks, stride=1)
+        self.layer2 = Stage(block, 16, 32, blocks, stride=2)
+        self.layer3 = Stage(block, 32, 64, blocks, stride=2)
+        self.avgpool = nn.AdaptiveAvgPool2d(1)
+        self.linear = nn.Linear(64, classes)
+        he_normal_(self, "fan_in")
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.layer3(self.layer2(self.layer1(self.relu(self.bn1(self.conv1(x))))))
+        scores: Tensor = self.linear(self.avgpool(x).flatten(1))
+        return scores
+
+
+# fmt: off
+IMAGENET = (  # table 1 of the paper
+    # layers  block      blocks in stages 1-4  parameters   multiply-adds   top-1   field seen
+    (18,  BasicBlock, (2, 2, 2, 2),   11_689_512,  1_814_073_344, 69.758,  435),
+    (34,  BasicBlock, (3, 4, 6, 3),   21_797_672,  3_663_761_408, 73.314,  899),
+    (50,  Bottleneck, (3, 4, 6, 3),   25_557_032,  4_089_184_256, 76.130,  427),
+    (101, Bottleneck, (3, 4, 23, 3),  44_549_160,  7_801_405_440, 77.374,  971),
+    (152, Bottleneck, (3, 8, 36, 3),  60_192_808, 11_513_626_624, 78.312, 1451),
+)
+SMALL = (  # the same blocks behind a stem for 32x32 images
+    # layers  block      blocks in stages 1-4  parameters   multiply-adds   top-1
+    (18,  BasicBlock, (2, 2, 2, 2),   11_173_962,    555_422_720, 94.82),
+    (34,  BasicBlock, (3, 4, 6, 3),   21_282_122,  1_159_402_496, 95.34),
+    (50,  Bottleneck, (3, 4, 6, 3),   23_520_842,  1_297_829_888, 95.55),
+    (101, Bottleneck, (3, 4, 23, 3),  42_512_970,  2_509_983_744, 95.58),
+    (152, Bottleneck, (3, 8, 36, 3),  58_156_618,  3_722_137_600, 95.76),
+)
+CIFAR = (  # table 6 of the paper
+    # layers   n   parameters  multiply-adds   top-1
+    (20,       3,     269_722,    40_551_040, 91.25),
+    (32,       5,     464_154,    68_862_592, 92.49),
+    (44,       7,     658_586,    97_174_144, 92.83),
+    (56,       9,     853_018,   125_485_696, 93.03),
+    (110,     18,   1_727_962,   252_887_680, 93.57),
+    (1202,   200,  19_421_274, 2_829_238_912, 92.07),
+)
+# fmt: on
+
+for layers, block, blocks, parameters, multiply_adds, top1, field in IMAGENET:
+    register(
+        ResNetCard(
+            name=f"resnet{layers}",
+            title=f"ResNet-{layers}",
+            image_size=(224, 224),
+            classes=1000,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
+            receptive_field=field,
+            summary=f"{layers} layers of residual blocks, the measure of everything since.",
+            top1=top1,
+            top1_source="torchvision, weights IMAGENET1K_V1",
+            notes=("Strides in the 3x3 convolutions (v1.5), not in the first 1x1 as in the paper.",)
+            if block is Bottleneck
+            else (),
+        )
+    )(partial(ResNet, block, blocks))
+
+for layers, block, blocks, parameters, multiply_adds, top1 in SMALL:
+    register(
+        ResNetCard(
+            name=f"resnet{layers}_cifar",
+            title=f"ResNet-{layers} for small images",
+            image_size=(32, 32),
+            classes=10,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
+            summary=f"The blocks of ResNet-{layers} behind a 3x3 stem without a pool.",
+            top1=top1,
+            top1_source="CIFAR-10, model zoo of mmpretrain",
+            notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.",),
+        )
+    )(partial(ResNet, block, blocks, small_images=True))
+
+for layers, n, parameters, multiply_adds, top1 in CIFAR:
+    register(
+        ResNetCard(
+            name=f"resnet{layers}_cifar",
+            title=f"ResNet-{layers}",
+            image_size=(32, 32),
+            classes=10,
+            parameters=parameters,
+            multiply_adds=multiply_adds,
+            summary=f"{layers} thin layers for 32x32 images.",
+            top1=top1,
+            top1_source="CIFAR-10, table 6 of the paper",
+        )
+    )(partial(CifarResNet, n))
