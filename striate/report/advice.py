@@ -64,7 +64,7 @@ def _weak_class(run: Contents) -> list[Advice]:
         Advice(
             f"{weakest['class']} is found in only {percent(weakest['recall'])} of its images; "
             f"over all classes it is {percent(mistakes['top1'])}.",
-            "More or clearer training images of this class will help more than a larger network.",
+            "Look at its images first: add some, and see whether their labels are right.",
         )
     ]
 

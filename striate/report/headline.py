@@ -18,12 +18,13 @@ class Headline:
     facts: tuple[tuple[str, str], ...]
 
 
-def headline(run: Contents) -> Headline:
+def headline(run: Contents, parameters: int | None) -> Headline:
+    """``parameters`` of the network, where they are known."""
     if run.result is not None:
         number, lead = _finished(run.result)
     else:
         number, lead = _unfinished(run)
-    return Headline(number, lead, tuple(_facts(run)))
+    return Headline(number, lead, tuple(_facts(run, parameters)))
 
 
 def _finished(result: dict[str, Any]) -> tuple[str, str]:
@@ -53,18 +54,20 @@ def _unfinished(run: Contents) -> tuple[str, str]:
     )
 
 
-def _facts(run: Contents) -> list[tuple[str, str]]:
+def _facts(run: Contents, parameters: int | None) -> list[tuple[str, str]]:
     result, data, model = run.result or {}, run.data, run.settings.get("model", {})
     facts: list[tuple[str, str]] = []
     classes = len(data["classes"]) if data else model.get("classes")
     if result.get("top5") is not None and isinstance(classes, int) and classes > 5:
-        facts.append((percent(result["top5"]), "the true class among its five best guesses"))
+        facts.append((percent(result["top5"]), "right within five guesses"))
     if classes is not None:
         facts.append((str(classes), "classes"))
     if data:
         facts.append((count(data["splits"]["train"]["images"]), "training images"))
     if model.get("name"):
         facts.append((str(model["name"]), "the network"))
+    if parameters is not None:
+        facts.append((count(parameters), "parameters"))
     epochs = result.get("epochs", len(run.history))
     seconds = result.get("seconds") or sum(row["seconds"] for row in run.history)
     facts.append((duration(seconds), f"of training, {plural(epochs, 'epoch')}"))

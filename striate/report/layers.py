@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from striate.explain import explain_graph
 from striate.graph.store import graph_from_json
 
 
-def layer_table(network: dict[str, Any]) -> str:
-    """An HTML fragment, escaped by the room that makes it; StriateError when ``network`` is no graph."""
-    return explain_graph(graph_from_json(network)).to_html()
+@dataclass(frozen=True)
+class LayerPart:
+    """``table`` is an HTML fragment, escaped by the room that makes it."""
+
+    table: str
+    parameters: int
+
+
+def layer_part(network: dict[str, Any]) -> LayerPart:
+    """Raises StriateError when ``network`` is no graph, or one whose sizes do not fit."""
+    explanation = explain_graph(graph_from_json(network))
+    return LayerPart(explanation.to_html(), explanation.totals.parameters)

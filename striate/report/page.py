@@ -15,7 +15,7 @@ from striate.report.classes import ClassPart, class_part
 from striate.report.contents import Contents, read_run
 from striate.report.curves import epoch_rows, reliability_figure, training_curves
 from striate.report.headline import headline
-from striate.report.layers import layer_table
+from striate.report.layers import layer_part
 from striate.report.material import material_part
 from striate.report.pictures import filter_part, mistake_pictures
 from striate.report.repeat import repeat_part
@@ -50,6 +50,8 @@ def render(run: Contents) -> str:
     material = _part(gaps, "data.json", run.data, material_part)
     run = replace(run, data=run.data if material else None)
     mistakes = _part(gaps, "insight/mistakes.json", run, _answers)
+    layers = _part(gaps, "network.json", run.network, layer_part)
+    parameters = layers.parameters if layers else None
     run = replace(run, mistakes=run.mistakes if mistakes else None)
     script = (TEMPLATES / "report.js").read_text(encoding="utf-8")
     return template.render(
@@ -57,7 +59,7 @@ def render(run: Contents) -> str:
         style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
         script=script,
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
-        headline=_part(gaps, "result.json or settings.json", run, headline),
+        headline=_part(gaps, "result.json or settings.json", run, lambda run: headline(run, parameters)),
         advice=_part(gaps, "a file of this run", run, advise) or [],
         curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
         epochs=_part(gaps, "history.jsonl", run.history, epoch_rows) or [],
@@ -65,7 +67,7 @@ def render(run: Contents) -> str:
         classes=mistakes[0] if mistakes else None,
         seen=mistakes[1] if mistakes else None,
         filters=_part(gaps, "insight/filters.json", run.filters, filter_part),
-        layers=_part(gaps, "network.json", run.network, layer_table),
+        layers=layers,
         repeat=_part(gaps, "settings.json", run, repeat_part),
         gaps=list(dict.fromkeys(gaps)),
     )
