@@ -1,6 +1,28 @@
 """WHOLES: networks, one paper a file, and the registry that builds them by name."""
 
-from striate.models import lenet, photo, resnet, small  # noqa: F401  importing a file enters its networks
+from striate.models import (  # noqa: F401  importing a file enters its networks
+    alexnet,
+    alexnet_2014,
+    ghostnet,
+    lenet,
+    lenet1,
+    lenet4,
+    mnasnet,
+    mobilenet_v1,
+    mobilenet_v2,
+    mobilenet_v3,
+    mobilenet_v4,
+    photo,
+    preact_resnet,
+    resnet,
+    resnext,
+    small,
+    squeezenet,
+    squeezenet_cifar,
+    vgg,
+    vgg_cifar,
+    wide_resnet,
+)
 from striate.models.auto import auto
 from striate.models.card import Card
 from striate.models.registry import MODELS, card, create, list_models, minimum_size, register
