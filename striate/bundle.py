@@ -113,7 +113,7 @@ def read_bundle(path: str | Path) -> Bundle:
 
 def _encode(bundle: Bundle) -> dict[str, bytes]:
     # safetensors writes the memory as it lies, so it must lie in the tensor's own order
-    tensors = {name: np.ascontiguousarray(bundle.weights[name]) for name in bundle.graph.tensor_names()}
+    tensors = {name: np.asarray(bundle.weights[name], order="C") for name in bundle.graph.tensor_names()}
     files = {
         GRAPH: _json(graph_to_json(bundle.graph)),
         TENSORS: safetensors.numpy.save(tensors),

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -21,9 +22,9 @@ from striate.graph.fold import fold_batch_norm
 from striate.graph.graph import Shape, owner
 from striate.graph.tensors import check_tensors
 from striate.ops import Softmax
-from striate.reference import run
+from striate.reference import forward, run
 
-IMAGES_AT_ONCE = 64
+VALUES_AT_ONCE = 2**19  # of the input: 668 images of 28 x 28 pixels, 3 colour images of 224 x 224
 
 
 @dataclass(frozen=True)
@@ -93,18 +94,15 @@ class Network:
         """
         x = np.asarray(x)
         self._check(x)
-        pieces = [x[first : first + IMAGES_AT_ONCE] for first in range(0, max(len(x), 1), IMAGES_AT_ONCE)]
         with self._limit():
-            return np.concatenate([self._run(piece) for piece in pieces])
+            return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
         logits = self(x)
         if self._ends_in_softmax:
             return logits
-        exponentials = np.exp(logits - logits.max(-1, keepdims=True))
-        share: NDArray[np.float32] = exponentials / exponentials.sum(-1, keepdims=True)
-        return share
+        return np.asarray(forward(Softmax(), [logits], {}))
 
     def predict(
         self, images: str | Path | bytes | Iterable[str | Path | bytes], *, top: int = 5
@@ -112,7 +110,8 @@ class Network:
         """The ``top`` most probable classes of each image: a file, its bytes, or several of these.
 
         ``key`` is the path as given, or "image 2" for the second image where bytes are given.
-        Raises ArgumentError for ``top`` below 1 or a bundle without labels, ImageError naming the file.
+        Raises ArgumentError for ``top`` below 1 or a bundle without labels, ImageError naming the file,
+        BundleError where the network's values overflow.
         """
         if isinstance(top, bool) or not isinstance(top, int) or top < 1:
             raise ArgumentError(f"top must be an integer of at least 1, got {top!r}: give 1 or more.")
@@ -123,14 +122,21 @@ class Network:
             )
         sources = [images] if isinstance(images, (str, Path, bytes)) else list(images)
         found: list[Prediction] = []
-        for first in range(0, len(sources), IMAGES_AT_ONCE):
-            some = sources[first : first + IMAGES_AT_ONCE]
-            keys = [_key(source, number) for number, source in enumerate(some, start=first + 1)]
+        sizes = (*self._preprocessing.image_size, self._preprocessing.channels)
+        for piece in _pieces(len(sources), sizes) if sources else ():
+            some = sources[piece]
+            keys = [_key(source, number) for number, source in enumerate(some, start=piece.start + 1)]
             pixels = [
                 self._preprocessing.decode_one(source if isinstance(source, bytes) else Path(source), key)
                 for source, key in zip(some, keys, strict=True)
             ]
             shares = self.probabilities(np.stack(pixels))
+            sound = np.isfinite(shares).all(1)
+            if not sound.all():
+                raise BundleError(
+                    f"the network must answer with numbers, and does not for {keys[sound.argmin()]}: its values overflow; "
+                    "train again with a lower learning rate."
+                )
             found += [self._prediction(key, share, top) for key, share in zip(keys, shares, strict=True)]
         return found
 
@@ -177,6 +183,12 @@ def _image_shape(bundle: Bundle) -> Shape:
         )
     (shape,) = bundle.graph.inputs.values()
     return ("N", *shape[1:])
+
+
+def _pieces(count: int, sizes: tuple[int, ...]) -> list[slice]:
+    """The batch, cut; an empty batch is one empty piece, so that its answer has a shape too."""
+    step = max(1, VALUES_AT_ONCE // max(1, prod(sizes)))
+    return [slice(first, first + step) for first in range(0, max(count, 1), step)]
 
 
 def _fits(actual: tuple[int, ...], wanted: Shape) -> bool:

@@ -22,7 +22,7 @@ from striate.graph.graph import Graph, Node
 
 
 def small() -> Bundle:
-    """conv - batch norm - relu - flatten - dense, 1 x 4 x 4 to 3 classes, one tensor not contiguous."""
+    """conv - batch norm - relu - flatten - dense * 2, 1 x 4 x 4 to 3 classes; one tensor lies transposed."""
     rng = np.random.default_rng(0)
     roles = ("weight", "bias", "running_mean", "running_var")
     graph = Graph(
@@ -33,6 +33,8 @@ def small() -> Bundle:
             Node("relu", ops.ReLU(), ("bn",)),
             Node("flat", ops.Flatten(), ("relu",)),
             Node("fc", ops.Linear(8, 3), ("flat",), {"weight": "fc.weight", "bias": "fc.bias"}),
+            Node("two", ops.Constant(), (), {"value": "two"}),
+            Node("double", ops.Multiply(), ("fc", "two")),
             Node("drop", ops.Dropout(), ("fc",)),
         ),
         ("drop",),
@@ -43,6 +45,7 @@ def small() -> Bundle:
         **{f"bn.{role}": np.ones(2, np.float32) for role in roles},
         "fc.weight": rng.normal(size=(8, 3)).astype(np.float32).T,
         "fc.bias": np.zeros(3, np.float32),
+        "two": np.array(2, np.float32),  # a single number, shape ()
     }
     preprocessing = {"image_size": [4, 4], "channels": 1, "mean": [0.5], "std": [0.25]}
     return Bundle(graph, weights, ("cat", "dog", "größe"), preprocessing, {"model": "small", "accuracy": 0.9})
@@ -52,8 +55,7 @@ def assert_equal(read: Bundle, written: Bundle) -> None:
     assert read.graph == written.graph
     assert set(read.weights) == set(written.weights)
     for name, tensor in written.weights.items():
-        np.testing.assert_array_equal(read.weights[name], tensor)
-        assert read.weights[name].dtype == tensor.dtype
+        np.testing.assert_array_equal(read.weights[name], tensor, strict=True)
     assert (read.labels, read.preprocessing, read.card) == (
         written.labels,
         written.preprocessing,
@@ -167,7 +169,7 @@ def write_unchecked(path: Path, bundle: Bundle) -> None:
     weights = {name: np.zeros(1, np.float32) for name in bundle.graph.tensor_names()}
     for name, content in striate.bundle._encode(replace(bundle, weights=weights)).items():
         (path / name).write_bytes(content)
-    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in bundle.weights.items()}
+    tensors = {name: np.asarray(tensor, order="C") for name, tensor in bundle.weights.items()}
     (path / "model.safetensors").write_bytes(safetensors.numpy.save(tensors))
     seal(path)
 

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import threadpoolctl
 import torch
 from PIL import Image
 from torch import nn
@@ -120,7 +121,7 @@ def test_float_input_is_the_normalised_one(net: Network) -> None:
 
 @pytest.mark.parametrize("count", [0, 1, 2, 5, 9])
 def test_any_batch_size(net: Network, monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(network_file, "IMAGES_AT_ONCE", 4)
+    monkeypatch.setattr(network_file, "VALUES_AT_ONCE", 4 * 360)
     pixels = photographs(count)
     logits = net(pixels)
     assert logits.shape == (count, 4) and logits.dtype == np.float32
@@ -141,7 +142,7 @@ def encoded(pixels: np.ndarray) -> bytes:
 
 
 def test_predict_names_what_it_sees(net: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(network_file, "IMAGES_AT_ONCE", 2)
+    monkeypatch.setattr(network_file, "VALUES_AT_ONCE", 2 * 360)
     pixels = photographs(3)
     expected = torch_logits(pixels).softmax(1).numpy()
     path = tmp_path / "photo.png"
@@ -170,6 +171,13 @@ def test_predict_refuses(net: Network, tmp_path: Path) -> None:
     for top in (0, True, 2.0):
         with pytest.raises(ArgumentError, match=f"top must be an integer of at least 1, got {top}"):
             net.predict([], top=top)  # type: ignore[arg-type]
+
+
+def test_an_answer_that_is_no_number_is_not_given() -> None:
+    large = bundle()
+    weights = {**large.weights, "10.weight": np.full((4, 16), 3e38, np.float32)}
+    with pytest.raises(BundleError, match="must answer with numbers, and does not for image 1"):
+        Network(replace(large, weights=weights)).predict([encoded(image) for image in photographs(2)])
 
 
 def test_a_network_without_labels_answers_arrays_only() -> None:
@@ -254,12 +262,11 @@ def test_load_refuses(folder: Path, tmp_path: Path) -> None:
 
 
 def test_threads_limit_numpys_products(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    pools = pytest.importorskip("threadpoolctl", reason="scikit-learn's package is not installed")
     seen: list[set[int]] = []
     original = network_file.run
 
     def watched(*arguments, **options):  # type: ignore[no-untyped-def]
-        blas = pools.ThreadpoolController().select(user_api="blas").info()
+        blas = threadpoolctl.ThreadpoolController().select(user_api="blas").info()
         seen.append({library["num_threads"] for library in blas})
         return original(*arguments, **options)
 
