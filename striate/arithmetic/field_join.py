@@ -20,9 +20,9 @@ def read_all(field: Field, axes: Iterable[int]) -> Field:
             continue
         name = axis_name(a, len(field.image))
         reach = read.extent[a] - field.extent[a]
-        sees = f"the whole {name} of the image" if read.whole[a] else ""
+        sees = "the whole image along this axis" if read.whole[a] else ""
         formula, numbers = "R + reach of all positions", f"{field.size[a]} + {reach}"
-        reasons.append(Derivation(f"receptive field, {name}", formula, numbers, read.size[a], sees))
+        reasons.append(Derivation(f"field {name}", formula, numbers, read.size[a], sees))
     return replace(read, derivations=(*field.derivations, *reasons))
 
 

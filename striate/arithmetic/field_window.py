@@ -106,7 +106,7 @@ def _move(
     if reach == 0:
         return replace(moved, exact=field.exact and exact)
     why = Derivation(
-        quantity=f"receptive field, {axis_name(a, len(field.image))}",
+        quantity=f"field {axis_name(a, len(field.image))}",
         formula="R + (F - 1)*J" if reach.denominator == 1 else "R + reach*J",
         substitution=f"{field.size[a]} + {f'({reach + 1} - 1)' if reach.denominator == 1 else reach}*{jump}",
         result=wide.size[a],

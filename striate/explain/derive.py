@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import MISSING, fields
+from dataclasses import fields
 from typing import Any
 
 from striate.arithmetic import (
@@ -23,7 +23,19 @@ from striate.arithmetic import (
 )
 from striate.explain.explanation import Explanation, Row, Totals
 from striate.graph import Graph, Node, Shape
-from striate.ops import RBF, Linear, Op
+from striate.ops import RBF, AdaptivePool, Linear, Op, Window
+
+COUNTS = ("in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels")
+PER_AXIS = (
+    "kernel_size",
+    "stride",
+    "padding",
+    "output_padding",
+    "dilation",
+    "output_size",
+    "size",
+    "scale_factor",
+)
 
 
 def explain_graph(
@@ -93,23 +105,26 @@ def _tensor_remarks(name: str, learned: int, counted: Parameters) -> tuple[str, 
 def call(op: Op) -> str:
     """The word as one would write it, without what is at its default: ``Conv2d(1, 6, kernel_size=5)``."""
     written = []
-    for index, field in enumerate(fields(op)):
-        value = _short(getattr(op, field.name))
-        default = field.default
+    for field in fields(op):
+        value, default = _short(op, field.name), field.default
         if field.name == "stride" and default is None:  # pools: the kernel size
-            default = _short(getattr(op, "kernel_size"))  # noqa: B009  a field of every pool
-        if default is MISSING and index < 2 and not isinstance(value, tuple) and field.name != "kernel_size":
+            default = _short(op, "kernel_size")
+        if field.name in COUNTS:
             written.append(repr(value))
         elif value != default:
             written.append(f"{field.name}={value!r}")
     return f"{type(op).__name__}({', '.join(written)})"
 
 
-def _short(value: Any) -> Any:
-    """(3, 3) as 3; shapes and pairs that differ stay as they are."""
-    if isinstance(value, tuple) and len(value) > 1 and len(set(value)) == 1 and isinstance(value[0], int):
-        return value[0]
-    return value
+def _short(op: Op, name: str) -> Any:
+    """A field's value, with one number for all axes where they agree."""
+    value = getattr(op, name)
+    of_axes = (
+        name in PER_AXIS
+        and isinstance(value, tuple)
+        and (isinstance(op, (Window, AdaptivePool)) or len(value) == 1)
+    )
+    return value[0] if of_axes and len(set(value)) == 1 and not isinstance(value[0], tuple) else value
 
 
 def _totals(rows: list[Row], counted: Parameters, dense: int) -> Totals:

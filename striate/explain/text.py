@@ -95,7 +95,7 @@ def _field(field: Field) -> list[str]:
     start = ", ".join(map(str, field.start))
     sentences.append(f"the first one begins at pixel ({start}), the image at 0")
     if jump(field) != "-":
-        sentences.append(f"the next is {jump(field)} further")
+        sentences.append(f"the next begins {jump(field)} further on")
     return ["; ".join(sentences)]
 
 
