@@ -117,7 +117,7 @@ class LeNet51998(nn.Sequential):
             output=RBF(codes(classes)),
         )
         super().__init__(layers)
-        self.apply(_start)
+        self.apply(start)
 
     def forward(self, x: Tensor) -> Tensor:
         for layer in self:
@@ -126,8 +126,8 @@ class LeNet51998(nn.Sequential):
 
 
 @torch.no_grad()
-def _start(layer: nn.Module) -> None:
-    """Weights from -2.4/F to 2.4/F, F the number of inputs of a unit (the paper's appendix A)."""
+def start(layer: nn.Module) -> None:
+    """To be applied to all layers: weights from -2.4/F to 2.4/F, F the inputs of a unit (appendix A)."""
     if isinstance(layer, (nn.Conv2d, nn.Linear)):
         bound = 2.4 / layer.weight[0].numel()
         for parameter in layer.parameters():

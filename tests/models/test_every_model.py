@@ -15,7 +15,7 @@ from striate.layers.auxiliary import cross_entropy
 from striate.models import MODELS, card, create, list_models, minimum_size
 
 SMALL_IMAGES = 64  # pixels; up to this a network is a form for small images
-LARGE = 100_000_000  # parameters; from here on a network is computed in the long tier only (VGG)
+LARGE = 50_000_000  # parameters; from here on a network is computed in the long tier only (AlexNet, VGG)
 
 
 def smallest_of_each_family():
