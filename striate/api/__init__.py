@@ -35,6 +35,7 @@ __all__ = [
     "explain",
     "list_models",
     "load",
+    "minimum_size",
     "predict",
     "report",
     "resume",
@@ -68,3 +69,10 @@ def card(name: str) -> Card:
     from striate.models import card as find
 
     return find(name)
+
+
+def minimum_size(name: str) -> int:
+    """Side of the smallest square image that a network accepts, derived. Raises UnknownNameError."""
+    from striate.models import minimum_size as derive
+
+    return derive(name)

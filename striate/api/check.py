@@ -27,7 +27,7 @@ def check(
     from striate.api.subject import subject as find
     from striate.doctor import examine
 
-    found = find(subject, input, derive=False)
+    found = find(subject, input)
     return examine(found.title, found.graph)
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -17,6 +17,9 @@ from striate.errors import StriateError
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.table import Table
+
+Side = Literal["left", "right"]
+PIPED_WIDTH = 200  # columns of a table that goes to a file: nobody's window is too narrow for it
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, on one line of stdout.")]
 
@@ -54,17 +57,30 @@ def screen(*, stderr: bool = False) -> Console:
     """A rich console; imported late, because ``--help`` must come at once."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False)
+    drawn = Console(stderr=stderr, highlight=False)
+    if not drawn.is_terminal:
+        drawn.width = PIPED_WIDTH
+    return drawn
 
 
-def table(title: str, columns: Sequence[tuple[str, str]], rows: Sequence[Sequence[object]]) -> Table:
-    """A rich table. ``columns``: (heading, "left" or "right")."""
+def table(title: str, columns: Sequence[tuple[str, Side]], rows: Sequence[Sequence[object]]) -> Table:
+    """A rich table. ``columns``: (heading, "left" or "right"); the first is the name of the row."""
     from rich.markup import escape
     from rich.table import Table
 
     drawn = Table(title=escape(title), title_justify="left", box=None, pad_edge=False, header_style="bold")
-    for heading, side in columns:
-        drawn.add_column(heading, justify="right" if side == "right" else "left", overflow="fold")
+    widths = [
+        max(len(str(row[index])) for row in [[h for h, _ in columns], *rows]) for index in range(len(columns))
+    ]
+    for index, (heading, side) in enumerate(columns):
+        prose = side == "left" and index > 0  # names and numbers are kept whole, sentences are cut
+        drawn.add_column(
+            heading,
+            justify=side,
+            no_wrap=True,
+            overflow="ellipsis",
+            min_width=None if prose else widths[index],
+        )
     for row in rows:
         drawn.add_row(*(escape(str(cell)) for cell in row))
     return drawn

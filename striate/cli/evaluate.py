@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.answer import JsonOption, emit, next_steps, say, screen, table
+from striate.cli.answer import JsonOption, Side, emit, next_steps, say, screen, table
 
 
 def register(app: typer.Typer) -> None:
@@ -38,7 +38,12 @@ def evaluate(
     if evaluation.top5 is not None:
         share += f", top-5 {evaluation.top5:.2%}"
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")
-    columns = [("class", "left"), ("images", "right"), ("precision", "right"), ("recall", "right")]
+    columns: list[tuple[str, Side]] = [
+        ("class", "left"),
+        ("images", "right"),
+        ("precision", "right"),
+        ("recall", "right"),
+    ]
     rows = [
         (line["class"], line["support"], _share(line["precision"]), _share(line["recall"]))
         for line in evaluation.per_class

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -27,7 +28,7 @@ def predict(
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
     predictions = api.predict(run, sources, top=top)
     if as_json:
-        emit([prediction.to_json() for prediction in predictions])
+        emit([asdict(prediction) for prediction in predictions])
         return
     width = max(len(prediction.key) for prediction in predictions)
     for prediction in predictions:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -58,7 +58,12 @@ def train(
         if resume is not None:
             finished = api.resume(resume, data, listeners=[progress])
         else:
-            settings = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "threads": threads}
+            settings: dict[str, Any] = {
+                "epochs": epochs,
+                "batch_size": batch_size,
+                "lr": lr,
+                "threads": threads,
+            }
             finished = api.train(
                 data,
                 model=model,

@@ -33,6 +33,11 @@ class DataReport:
         """Whether there is no error."""
         return not any(finding.severity == "error" for finding in self.findings)
 
+    @property
+    def next_step(self) -> tuple[str, str]:
+        """What to type next, and what it brings."""
+        return f"striate train {self.source}", "a network, a report and a bundle"
+
     def to_json(self) -> dict[str, Any]:
         """Plain values, files included."""
         return {"ok": self.ok, **asdict(self)}
