@@ -14,6 +14,7 @@ from striate.layers.make_divisible import make_divisible
 from striate.layers.mb_conv import MBConv
 from striate.layers.min_pool import MinPool2d
 from striate.layers.pooled_head import PooledHead
+from striate.layers.preact_block import PreActBasic, PreActBottleneck
 from striate.layers.rbf import RBF
 from striate.layers.residual import Residual
 from striate.layers.residual_block import BasicBlock, BlockOf, Bottleneck, ResidualBlock, Stage
@@ -43,6 +44,8 @@ __all__ = [
     "MinPool2d",
     "PaddedShortcut",
     "PooledHead",
+    "PreActBasic",
+    "PreActBottleneck",
     "Projection",
     "Residual",
     "ResidualBlock",

@@ -9,10 +9,15 @@ from torch import Tensor, nn
 from striate.layers.shortcut import PaddedShortcut, Projection, shortcut
 
 
-class ResidualBlock(nn.Module):
-    """relu(shortcut(x) + residual(x)): what a kind of block must say is ``residual``."""
+class Block(nn.Module):
+    """A part of a stage, which says how many channels it gives."""
 
     out_channels: int
+
+
+class ResidualBlock(Block):
+    """relu(shortcut(x) + residual(x)): what a kind of block must say is ``residual``."""
+
     downsample: nn.Module | None
     relu: nn.Module
 
@@ -93,7 +98,7 @@ class Bottleneck(ResidualBlock):
 class BlockOf(Protocol):
     """Builds one block: ``BasicBlock``, or ``partial(Bottleneck, groups=32)``."""
 
-    def __call__(self, in_channels: int, width: int, stride: int, /) -> ResidualBlock: ...
+    def __call__(self, in_channels: int, width: int, stride: int, /) -> Block: ...
 
 
 class Stage(nn.Sequential):

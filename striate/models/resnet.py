@@ -70,23 +70,32 @@ class ResNet(nn.Module):
 
 
 class CifarResNet(nn.Module):
-    """The networks of section 4.2: 6n + 2 layers for 32x32 images, (N, in_channels, H, W) to (N, classes).
+    """The networks of section 4.2 for 32x32 images: (N, in_channels, H, W) to (N, classes).
 
-    Shapes at 32x32: conv1 and layer1 (16, 32, 32), layer2 (32, 16, 16), layer3 (64, 8, 8). The shortcuts are
-    without parameters (option A). Names as in https://github.com/akamaster/pytorch_resnet_cifar10.
+    Three stages of ``blocks`` blocks, their widths ``width``, 2 ``width`` and 4 ``width``: at 32x32 and with
+    basic blocks of width 16, conv1 and layer1 give (16, 32, 32), layer2 (32, 16, 16), layer3 (64, 8, 8).
+    Names as in https://github.com/akamaster/pytorch_resnet_cifar10.
     """
 
-    def __init__(self, blocks: int, *, classes: int, in_channels: int, image_size: tuple[int, int]) -> None:
+    def __init__(
+        self,
+        block: BlockOf,
+        width: int,
+        blocks: int,
+        *,
+        classes: int,
+        in_channels: int,
+        image_size: tuple[int, int],
+    ) -> None:
         super().__init__()
-        block = partial(BasicBlock, around=PaddedShortcut)
-        self.conv1 = nn.Conv2d(in_channels, 16, 3, 1, 1, bias=False)
-        self.bn1 = nn.BatchNorm2d(16)
+        self.conv1 = nn.Conv2d(in_channels, width, 3, 1, 1, bias=False)
+        self.bn1 = nn.BatchNorm2d(width)
         self.relu = nn.ReLU()
-        self.layer1 = Stage(block, 16, 16, blocks, stride=1)
-        self.layer2 = Stage(block, 16, 32, blocks, stride=2)
-        self.layer3 = Stage(block, 32, 64, blocks, stride=2)
+        self.layer1 = Stage(block, width, width, blocks, stride=1)
+        self.layer2 = Stage(block, self.layer1.out_channels, 2 * width, blocks, stride=2)
+        self.layer3 = Stage(block, self.layer2.out_channels, 4 * width, blocks, stride=2)
         self.avgpool = nn.AdaptiveAvgPool2d(1)
-        self.linear = nn.Linear(64, classes)
+        self.linear = nn.Linear(self.layer3.out_channels, classes)
         he_normal_(self, "fan_in")
 
     def forward(self, x: Tensor) -> Tensor:
@@ -170,5 +179,6 @@ for layers, n, parameters, multiply_adds, top1 in CIFAR:
             summary=f"{layers} thin layers for 32x32 images.",
             top1=top1,
             top1_source="CIFAR-10, table 6 of the paper",
+            notes=("Shortcuts without parameters (option A); 6n + 2 layers.",),
         )
-    )(partial(CifarResNet, n))
+    )(partial(CifarResNet, partial(BasicBlock, around=PaddedShortcut), 16, n))
