@@ -26,16 +26,8 @@ from striate.graph import Graph, Node, Shape
 from striate.ops import RBF, AdaptivePool, Linear, Op, Window
 
 COUNTS = ("in_channels", "out_channels", "in_features", "out_features", "num_features", "num_channels")
-PER_AXIS = (
-    "kernel_size",
-    "stride",
-    "padding",
-    "output_padding",
-    "dilation",
-    "output_size",
-    "size",
-    "scale_factor",
-)
+PER_AXIS = ("kernel_size", "stride", "padding", "output_padding", "dilation", "output_size")
+RESIZE = ("size", "scale_factor")
 
 
 def explain_graph(
@@ -119,12 +111,9 @@ def call(op: Op) -> str:
 def _short(op: Op, name: str) -> Any:
     """A field's value, with one number for all axes where they agree."""
     value = getattr(op, name)
-    of_axes = (
-        name in PER_AXIS
-        and isinstance(value, tuple)
-        and (isinstance(op, (Window, AdaptivePool)) or len(value) == 1)
-    )
-    return value[0] if of_axes and len(set(value)) == 1 and not isinstance(value[0], tuple) else value
+    of_axes = name in PER_AXIS and isinstance(op, (Window, AdaptivePool))
+    equal = isinstance(value, tuple) and len(set(value)) == 1 and not isinstance(value[0], tuple)
+    return value[0] if equal and (of_axes or (name in RESIZE and len(value) == 1)) else value
 
 
 def _totals(rows: list[Row], counted: Parameters, dense: int) -> Totals:

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from striate import ops
 from striate.arithmetic import graph_fields
 
-SETTINGS = settings(max_examples=120, deadline=None, derandomize=True)
+SETTINGS = settings(max_examples=80, deadline=None, derandomize=True)
 
 
 def last_map(graph):
@@ -62,7 +62,7 @@ def test_each_window_gives_its_reason():
 
 
 WINDOW = st.tuples(st.integers(1, 4), st.integers(1, 2), st.integers(0, 1), st.integers(1, 3))
-LENGTH = 80
+LENGTH = 60
 
 
 @st.composite
