@@ -3,6 +3,11 @@
 from striate.models import (  # noqa: F401  importing a file enters its networks
     alexnet,
     alexnet_2014,
+    densenet,
+    efficientnet,
+    efficientnet_lite,
+    efficientnet_v2,
+    efficientnet_v2_base,
     ghostnet,
     lenet,
     lenet1,

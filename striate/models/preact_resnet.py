@@ -103,6 +103,8 @@ class PreActCifar(nn.Module):
         return scores
 
 
+AuthorsBottleneck = partial(PreActBottleneck, stride_first=True)
+
 # fmt: off
 IMAGENET = (  # the stages of table 1 in arXiv 1512.03385
     # layers  block         blocks in stages 1-4  parameters  multiply-adds
@@ -112,10 +114,12 @@ IMAGENET = (  # the stages of table 1 in arXiv 1512.03385
     (101, PreActBottleneck, (3, 4, 23, 3), 44_541_480,  7_801_405_440),
     (152, PreActBottleneck, (3, 8, 36, 3), 60_185_128, 11_513_626_624),
 )
-CIFAR = (  # tables 2 and 4 of the paper
-    # layers   n   parameters  multiply-adds   top-1
-    (164,     18,   1_703_258,   244_500_992, 94.54),
-    (1001,   111,  10_327_706, 1_487_849_984, 95.08),
+CIFAR = (  # tables 2 and 4 of the paper; 20 layers are not in it
+    # layers  block             n   parameters  multiply-adds   top-1
+    (20,   PreActBasic,         3,     272_282,    40_813_184,  None),
+    (110,  PreActBasic,        18,   1_730_522,   253_149_824, 93.63),
+    (164,  AuthorsBottleneck,  18,   1_703_258,   244_500_992, 94.54),
+    (1001, AuthorsBottleneck, 111,  10_327_706, 1_487_849_984, 95.08),
 )
 # fmt: on
 
@@ -135,7 +139,7 @@ for layers, block, stages, parameters, multiply_adds in IMAGENET:
         )
     )(partial(PreActResNet, block, stages))
 
-for layers, blocks, parameters, multiply_adds, top1 in CIFAR:
+for layers, unit, count, parameters, multiply_adds, top1 in CIFAR:
     register(
         PreActCard(
             name=f"preact_resnet{layers}_cifar",
@@ -144,12 +148,15 @@ for layers, blocks, parameters, multiply_adds, top1 in CIFAR:
             classes=10,
             parameters=parameters,
             multiply_adds=multiply_adds,
-            summary=f"{layers} layers that still learn, because nothing stands in the way around.",
+            summary=f"{layers} layers for 32x32 images, and nothing in the way around them.",
             top1=top1,
-            top1_source="CIFAR-10, table 4 of the paper",
-            notes=("Strides in the first 1x1 convolutions, as in the authors' resnet-1k-layers.",),
+            top1_source="CIFAR-10, the paper" if top1 else None,
+            notes=(
+                "1x1 shortcuts where sizes differ; bottlenecks with the stride in the first convolution: "
+                "the authors' resnet-1k-layers.",
+            ),
         )
-    )(partial(PreActCifar, partial(PreActBottleneck, stride_first=True), (16, 32, 64), blocks))
+    )(partial(PreActCifar, unit, (16, 32, 64), count))
 
 
 @register(
