@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from striate.errors import TrainingError
 from striate.layers.auxiliary import cross_entropy, logits_of
 from striate.training.device import Placement
+from striate.training.evaluate import evaluating
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
 
@@ -44,13 +45,8 @@ def check_fit(module: nn.Module, images: Tensor, labels: Tensor, placement: Plac
 
     Raises TrainingError: the answer is not (N, classes), or a label is beyond the last class.
     """
-    was_training = module.training
-    module.eval()
-    try:
-        with torch.inference_mode():
-            logits = module(placement.lay_out(images[:2]))
-    finally:
-        module.train(was_training)
+    with evaluating(module):
+        logits = module(placement.lay_out(images[:2]).float())
     if not isinstance(logits, Tensor) or logits.dim() != 2 or len(logits) != len(images[:2]):
         found = tuple(logits.shape) if isinstance(logits, Tensor) else type(logits).__name__
         raise TrainingError(

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from striate.errors import ArgumentError, DataError
+from striate.layers.auxiliary import Scores
 from striate.runs import append_line, read_lines
 from striate.training import device, machine
 from striate.training.average import Average
@@ -20,8 +21,10 @@ from striate.training.evaluate import Evaluation, evaluate
 from striate.training.events import EpochEnded, RunStarted
 from striate.training.history import HistoryFile
 from striate.training.monitor import all_finite, dead_share, watch_relus
+from striate.training.optimiser import Optimiser
 from striate.training.seeds import derive, seed_step
 from striate.training.settings import TrainSettings
+from striate.training.step import update
 
 HERE = Placement("cpu", "bf16", "channels_last", 1)
 
@@ -67,6 +70,31 @@ def test_large_logits_give_probabilities() -> None:
 def test_nothing_to_evaluate() -> None:
     with pytest.raises(DataError, match="There are no images to evaluate"):
         evaluate(nn.Flatten(), [], HERE)
+
+
+# --- the step --------------------------------------------------------------------------------------
+
+
+def test_auxiliary_heads_add_to_the_loss_and_not_to_the_answer() -> None:
+    class TwoHeads(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.early, self.late = nn.Linear(4, 3), nn.Linear(4, 3)
+
+        def forward(self, x: Tensor) -> Tensor | Scores:
+            return Scores(self.late(x), (self.early(x),), 0.3) if self.training else self.late(x)
+
+    torch.manual_seed(1)
+    module, settings = TwoHeads(), TrainSettings(label_smoothing=0.1)
+    images, labels = torch.randn(8, 4), torch.randint(0, 3, (8,))
+    late, early = module.late(images).detach(), module.early(images).detach()
+    losses = [F.cross_entropy(logits, labels, label_smoothing=0.1).item() for logits in (late, early)]
+    plain = Placement("cpu", "fp32", "contiguous", 1)
+    before = module.early.weight.detach().clone()
+    loss, right = update(module, Optimiser(module, settings), images, labels, 0.01, settings, plain)
+    assert loss.item() == pytest.approx(losses[0] + 0.3 * losses[1])
+    assert right.item() == (late.argmax(1) == labels).sum()
+    assert not torch.equal(module.early.weight, before)
 
 
 # --- placement ------------------------------------------------------------------------------------
