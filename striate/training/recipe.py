@@ -52,7 +52,7 @@ def recipe(kind: str, images: int, *, epochs: int | None = None, seed: int = 0) 
 
 
 def augmentation_pays(epochs: int) -> bool:
-    """True when a run of ``epochs`` is long enough for shifted and erased images to help more than confuse."""
+    """True when a run of ``epochs`` is long enough for shifted and erased images to help."""
     return epochs >= _AUGMENT_FROM_EPOCHS
 
 
