@@ -28,7 +28,7 @@ STACKS = (
     (3, 1, 6, 320, 1),  # 7
 )
 
-STYLE = Style(norm=partial(nn.BatchNorm2d, momentum=1 - 0.9997))  # 0.9997 in TensorFlow's sense, as torchvision
+STYLE = Style(norm=partial(nn.BatchNorm2d, momentum=1 - 0.9997))  # TensorFlow's 0.9997, as in torchvision
 
 
 def unit(in_channels: int, out_channels: int, kernel_size: int, stride: int, groups: int) -> list[nn.Module]:
