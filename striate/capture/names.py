@@ -24,16 +24,17 @@ def named_graph(sketch: Sketch) -> tuple[Graph, dict[str, np.ndarray]]:
     """
     alive = list(sketch.alive())
     tensors = Tensors()
-    parts = Counter(
-        sketch.drafts[key].place.call for key in alive if not isinstance(sketch.drafts[key].op, Constant)
-    )
+    places = [sketch.drafts[key].place for key in alive if not isinstance(sketch.drafts[key].op, Constant)]
+    calls = Counter(place.call for place in places)
+    outer = {path for place in places for path in _outside(place.path)}
     names = {name: name for name in sketch.inputs}
     taken = set(names)
     nodes: list[Node] = []
     for key in alive:
         draft = sketch.drafts[key]
         weights = {role: tensors.keep(weight) for role, weight in draft.weights.items()}
-        name = _free(_wanted(draft, parts[draft.place.call]), taken)
+        single = calls[draft.place.call] == 1 and draft.place.path not in outer
+        name = _free(_wanted(draft, single), taken)
         names[key] = name
         sources = tuple(_renamed(value, names) for value in draft.inputs)
         nodes.append(Node(name, draft.op, sources, weights, draft.place.source))
@@ -42,11 +43,18 @@ def named_graph(sketch: Sketch) -> tuple[Graph, dict[str, np.ndarray]]:
     return graph, tensors.arrays
 
 
-def _wanted(draft: Draft, parts: int) -> str:
+def _outside(path: str) -> list[str]:
+    """The paths of the modules around the module at ``path``."""
+    parts = path.split(".")
+    return [".".join(parts[:count]) for count in range(1, len(parts))]
+
+
+def _wanted(draft: Draft, single: bool) -> str:
+    """``single``: it is the only operation in its module, and in all modules inside."""
     if isinstance(draft.op, Constant) and draft.weights["value"].name:
         return str(draft.weights["value"].name)
     path, word = draft.place.path, word_name(draft.op)
-    if path and draft.place.leaf and parts == 1 and not isinstance(draft.op, Constant):
+    if path and single and not isinstance(draft.op, Constant):
         return path
     return f"{path}.{word}" if path else word
 

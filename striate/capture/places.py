@@ -20,12 +20,13 @@ class Places:
     """Finds the place of each node of a program that was exported from ``module``."""
 
     def __init__(self, module: nn.Module) -> None:
-        self._leaves = {path for path, part in module.named_modules() if not any(part.children())}
+        parts = module.named_modules()
+        self._builtin = {path for path, part in parts if type(part).__module__.startswith("torch.nn.")}
 
     def of(self, node: fx.Node) -> Place:
         stack: dict[str, tuple[str, object]] = node.meta.get("nn_module_stack", {})
         call, (path, _) = next(reversed(stack.items()), ("", ("", None)))
-        return Place(path, call, path in self._leaves, _source(node.meta.get("stack_trace")))
+        return Place(path, call, path in self._builtin, _source(node.meta.get("stack_trace")))
 
 
 def _source(trace: str | None) -> str | None:

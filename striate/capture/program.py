@@ -107,7 +107,7 @@ def _is_symbolic(program: ExportedProgram) -> bool:
     names = set(program.graph_signature.user_inputs)
     inputs = [node for node in program.graph.find_nodes(op="placeholder") if node.name in names]
     return all(
-        not isinstance(node.meta["val"].shape[0], int)
+        not str(node.meta["val"].shape[0]).isdigit()
         for node in inputs
         if isinstance(node.meta["val"], Tensor)
     )

@@ -65,7 +65,7 @@ class Reading:
             value = node.meta.get("val")
             if not isinstance(value, Tensor):
                 return  # a None or a number; whoever reads it is refused
-            if self._batch is None and value.ndim and not isinstance(value.shape[0], int):
+            if self._batch is None and value.ndim and not str(value.shape[0]).isdigit():
                 self._batch = str(value.shape[0])
             self._env[node] = node.name
             self.sketch.inputs[node.name] = self.sketch.shapes[node.name] = self.shape_of(value)
@@ -92,7 +92,10 @@ class Reading:
 
     def _outputs(self) -> tuple[str, ...]:
         """User outputs in order; None is left out, a fixed tensor becomes a Constant."""
-        nodes = next(iter(self._program.graph.find_nodes(op="output"))).args[0]
+        output = next(iter(self._program.graph.find_nodes(op="output")))
+        if self._aliases.follow(output):
+            raise refusal("the output", self._places.of(output), STALE)
+        nodes = output.args[0]
         values: list[str] = []
         for spec, node in zip(self._program.graph_signature.output_specs, nodes, strict=True):
             if spec.kind != OutputKind.USER_OUTPUT or not isinstance(node, fx.Node):
@@ -122,10 +125,12 @@ class Reading:
     def shape_of(self, value: Any) -> Shape:
         """Sizes of a traced tensor, the batch as "N" and what is computed from it as text, "4*N"."""
         tensor = value if isinstance(value, Tensor) else value[0]
-        return tuple(
-            size if isinstance(size, int) else str(size).replace(self._batch or "", "N")
-            for size in tensor.shape
-        )
+        return tuple(self._size(size) for size in tensor.shape)
+
+    def _size(self, size: int | torch.SymInt) -> int | str:
+        """Export leaves a size that turned out to be fixed as a symbol that reads "2"."""
+        text = str(size)
+        return int(text) if text.isdigit() else text.replace(self._batch or "", "N")
 
     def array(self, tensor: Tensor) -> np.ndarray:
         """Its NumPy copy, made once."""

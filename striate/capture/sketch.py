@@ -16,12 +16,12 @@ class Place:
     """Where in the module an operation stands.
 
     ``path``: the innermost module ("layer1.0.conv2"); ``call`` tells two calls of that module apart;
-    ``leaf``: it has no modules inside; ``source``: the ``file:line`` that called it.
+    ``builtin``: it is torch's own; ``source``: the ``file:line`` that called it.
     """
 
     path: str = ""
     call: str = ""
-    leaf: bool = False
+    builtin: bool = False
     source: str | None = None
 
     def __str__(self) -> str:

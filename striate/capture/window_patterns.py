@@ -41,7 +41,7 @@ def padded_convolution(sketch: Sketch, key: str, last: Draft) -> bool:
     if not isinstance(last.op, ops.Conv) or any(pair != (0, 0) for pair in last.op.pads):
         return False
     pad = sketch.producer(last.inputs[0])
-    same_module = pad is not None and pad.place.call == last.place.call and last.place.path != ""
+    same_module = pad is not None and last.place.builtin and pad.place.call == last.place.call
     if pad is None or not isinstance(pad.op, ops.Pad) or pad.op.mode == "zeros" or not same_module:
         return False
     if len(pad.op.padding) != last.op.axes:
