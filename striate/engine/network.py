@@ -134,8 +134,8 @@ class Network:
             sound = np.isfinite(shares).all(1)
             if not sound.all():
                 raise BundleError(
-                    f"the network must answer with numbers, and does not for {keys[sound.argmin()]}: its values overflow; "
-                    "train again with a lower learning rate."
+                    f"the network must answer with numbers, it does not for {keys[sound.argmin()]}: its "
+                    "values overflow; train again with a lower learning rate."
                 )
             found += [self._prediction(key, share, top) for key, share in zip(keys, shares, strict=True)]
         return found

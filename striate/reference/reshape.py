@@ -117,10 +117,8 @@ def _grid(op: ops.Upsample, sizes: tuple[int, ...]) -> list[tuple[int, float]]:
 
 def _nearest(x: Array, axis: int, count: int, step: float) -> Array:
     size = x.shape[axis]
-    # PyTorch multiplies in single precision, which decides where the product falls just short of an integer
+    # in single precision, as PyTorch's networks do: it decides where a product falls just short of an integer
     place = np.floor(np.arange(count, dtype=np.float32) * np.float32(step)).astype(int)
-    if count in (size, 2 * size):  # and whole factors are exact there
-        place = np.arange(count) * size // count
     y: Array = x.take(np.minimum(place, size - 1), axis)
     return y
 

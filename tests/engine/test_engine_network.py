@@ -176,7 +176,7 @@ def test_predict_refuses(net: Network, tmp_path: Path) -> None:
 def test_an_answer_that_is_no_number_is_not_given() -> None:
     large = bundle()
     weights = {**large.weights, "10.weight": np.full((4, 16), 3e38, np.float32)}
-    with pytest.raises(BundleError, match="must answer with numbers, and does not for image 1"):
+    with pytest.raises(BundleError, match="must answer with numbers, it does not for image 1"):
         Network(replace(large, weights=weights)).predict([encoded(image) for image in photographs(2)])
 
 

@@ -185,6 +185,16 @@ def test_unpool_refuses_places_outside() -> None:
         forward(ops.MaxUnpool2d(2), [np.ones((1, 1, 1, 1)), np.full((1, 1, 1, 1), 9)], {})
 
 
+def test_asymmetric_padding_decides_how_far_ceil_mode_reaches() -> None:
+    x = np.arange(1.0, 6.0).reshape(1, 1, 5)
+    few = forward(ops.MaxPool1d(2, stride=2, padding=((0, 0),), ceil_mode=True), [x], {})
+    np.testing.assert_array_equal(few, [[[2, 4, 5]]])
+    before = forward(ops.MaxPool1d(2, stride=2, padding=((1, 0),), ceil_mode=True), [x], {})
+    np.testing.assert_array_equal(before, [[[1, 3, 5]]])
+    mean = forward(ops.AvgPool1d(3, stride=2, padding=((0, 1),), ceil_mode=True), [x], {})
+    np.testing.assert_array_equal(mean, [[[2, 4, 2.5]]])  # the padding counts, what lies beyond it does not
+
+
 def test_asymmetric_pooling_padding() -> None:
     x = np.arange(1.0, 5.0).reshape(1, 1, 4)
     y = forward(ops.AvgPool1d(2, padding=((1, 0),), count_include_pad=False), [x], {})

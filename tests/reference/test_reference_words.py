@@ -21,14 +21,29 @@ def test_word_is_compared_with_torch(name: str) -> None:
     assert name in EXAMPLES, f"{name} is compared with nothing: write a strategy in word_examples.py"
 
 
+MANY_ARGUMENTS = {"Conv2d", "ConvTranspose2d", "MaxPool2d", "AvgPool2d", "Pad", "Slice", "Upsample"}
+
+
 def tuples(result: Any) -> tuple[Any, ...]:
     return result if isinstance(result, tuple) else (result,)
 
 
 @pytest.mark.parametrize("name", WORDS)
-@settings(max_examples=30, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-@given(data=st.data())
-def test_word_computes_what_torch_computes(name: str, data: st.DataObject) -> None:
+def test_word_computes_what_torch_computes(name: str) -> None:
+    @settings(
+        max_examples=100 if name in MANY_ARGUMENTS else 20,
+        deadline=None,
+        derandomize=True,
+        suppress_health_check=list(HealthCheck),
+    )
+    @given(data=st.data())
+    def search(data: st.DataObject) -> None:
+        compare(name, data)
+
+    search()
+
+
+def compare(name: str, data: st.DataObject) -> None:
     rng = np.random.default_rng(data.draw(st.integers(0, 2**32)))
     try:
         example = EXAMPLES[name](data.draw, WORDS[name], rng)
@@ -48,6 +63,10 @@ def test_word_computes_what_torch_computes(name: str, data: st.DataObject) -> No
             forward(example.op, example.inputs, weights)
         assert not isinstance(refusal.value, StriateError) or isinstance(refusal.value, ShapeError)
         return
+    if name == "Pad" and 0 in expected[0].shape:
+        with pytest.raises(ShapeError, match="padding must leave at least 1"):
+            forward(example.op, example.inputs, weights)
+        return  # torch gives an empty tensor, which is no picture
     results = tuples(forward(example.op, example.inputs, weights))
     assert len(results) == len(expected) == example.op.outputs
     # a dilated window may see nothing but padding: infinite, and then torch's index means nothing
