@@ -1,4 +1,4 @@
-"""Nearest upsampling: where a product falls just short of an integer (26 to 22 pixels, 21 to 69), torch decides."""
+"""Nearest upsampling: where a product falls just short of an integer (21 pixels to 69), torch decides."""
 
 from __future__ import annotations
 
