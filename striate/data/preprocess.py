@@ -39,6 +39,8 @@ class Preprocessing:
     """Subtracted from each channel of values 0 to 1; one number is meant for all channels."""
     std: tuple[float, ...] = (1.0,)
     """Divides each channel afterwards."""
+    crop: float = 1.0
+    """The part of the shorter side that "shorter_side_center_crop" keeps, above 0 and up to 1."""
 
     def __post_init__(self) -> None:
         height, width = self.image_size
@@ -48,6 +50,10 @@ class Preprocessing:
             raise ArgumentError(f"channels must be 1 (grey) or 3 (RGB), got {self.channels}: give 1 or 3.")
         if self.resize not in _RESIZES:
             raise ArgumentError(f"resize must be one of {_RESIZES}, got {self.resize!r}: give one of them.")
+        if not 0 < self.crop <= 1:
+            raise ArgumentError(
+                f"crop must be above 0 and at most 1, got {self.crop}: give the part of the side to keep."
+            )
         if self.resample not in _FILTERS:
             raise ArgumentError(
                 f"resample must be one of {tuple(_FILTERS)}, got {self.resample!r}: give one of them."
@@ -72,7 +78,7 @@ class Preprocessing:
     def decode_one(self, source: Path | bytes, name: str | None = None) -> NDArray[np.uint8]:
         """One image file (or its bytes) as uint8 (H, W, C). Raises ImageError, which names the file."""
         # Twice the size is kept before the filter, so that decoding JPEGs small does not show.
-        at_least = (2 * self.image_size[0], 2 * self.image_size[1])
+        at_least = (round(2 * self.image_size[0] / self.crop), round(2 * self.image_size[1] / self.crop))
         return self.fit(decode_image(source, self.channels, name=name, at_least=at_least))
 
     def decode(self, sources: Iterable[Path | str | bytes]) -> NDArray[np.uint8]:
@@ -84,12 +90,13 @@ class Preprocessing:
     def fit(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pixels (h, w, C) of any size, resized to (H, W, C)."""
         height, width = self.image_size
-        if pixels.shape[:2] == (height, width):
+        crops = self.resize == "shorter_side_center_crop"
+        if pixels.shape[:2] == (height, width) and not (crops and self.crop < 1):
             return pixels
         image = Image.fromarray(pixels[:, :, 0] if self.channels == 1 else pixels)
         box = (0.0, 0.0, float(image.width), float(image.height))
-        if self.resize == "shorter_side_center_crop":
-            box = _middle(image.width, image.height, width / height)
+        if crops:
+            box = _middle(image.width, image.height, width / height, self.crop)
         resized = image.resize((width, height), _FILTERS[self.resample], box=box)
         return np.asarray(resized, dtype=np.uint8).reshape(height, width, self.channels)
 
@@ -119,8 +126,8 @@ class Preprocessing:
             raise ArgumentError(f"preprocessing cannot be read ({error}): write it with to_json.") from None
 
 
-def _middle(width: int, height: int, aspect: float) -> tuple[float, float, float, float]:
-    """The largest box of the given width / height in the middle: (left, top, right, bottom)."""
-    box_width, box_height = min(width, height * aspect), min(height, width / aspect)
+def _middle(width: int, height: int, aspect: float, share: float) -> tuple[float, float, float, float]:
+    """``share`` of the largest box of the given width / height, in the middle: (left, top, right, bottom)."""
+    box_width, box_height = share * min(width, height * aspect), share * min(height, width / aspect)
     left, top = (width - box_width) / 2, (height - box_height) / 2
     return (left, top, left + box_width, top + box_height)

@@ -30,17 +30,20 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
 )
 from striate.models.auto import auto
 from striate.models.card import Card
+from striate.models.pretrained import Pretrained, pretrained
 from striate.models.registry import MODELS, card, create, list_models, minimum_size, register
 from striate.models.weights import load_weights
 
 __all__ = [
     "MODELS",
     "Card",
+    "Pretrained",
     "auto",
     "card",
     "create",
     "list_models",
     "load_weights",
     "minimum_size",
+    "pretrained",
     "register",
 ]

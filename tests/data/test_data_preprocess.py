@@ -88,3 +88,20 @@ def test_json_round_trip_and_refusals() -> None:
 def test_wrong_fields_are_refused(wrong: dict[str, Any], text: str) -> None:
     with pytest.raises(ArgumentError, match=text):
         dataclasses.replace(Preprocessing((8, 8), 3), **wrong)
+
+
+def test_a_share_of_the_middle_is_cut_out_and_enlarged() -> None:
+    pixels = np.zeros((8, 12, 3), np.uint8)
+    pixels[2:6, 4:8] = 200  # the middle half of the shorter side
+    half = Preprocessing((4, 4), 3, "shorter_side_center_crop", crop=0.5)
+    assert (half.fit(pixels) == 200).all()
+    assert (half.fit(pixels[:, 2:10]) == 200).all()
+    same_size = Preprocessing((8, 8), 3, "shorter_side_center_crop", crop=0.25)
+    assert (same_size.fit(pixels[:, 2:10]) == 200).all()
+    assert Preprocessing.from_json(half.to_json()) == half
+
+
+@pytest.mark.parametrize("crop", [0.0, -0.5, 1.01])
+def test_an_impossible_share_is_refused(crop: float) -> None:
+    with pytest.raises(ArgumentError, match="crop must be above 0 and at most 1"):
+        Preprocessing((4, 4), 3, crop=crop)
