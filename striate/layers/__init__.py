@@ -8,11 +8,14 @@ from striate.layers.conv_norm import ConvNorm
 from striate.layers.depthwise_separable import DepthwiseSeparable
 from striate.layers.edge_residual import EdgeResidual
 from striate.layers.fan_out import start_by_fan_out
+from striate.layers.global_response_norm import GlobalResponseNorm
 from striate.layers.he_normal import he_normal_
 from striate.layers.inverted_residual import InvertedResidual
+from striate.layers.layer_norm_2d import LayerNorm2d
 from striate.layers.make_divisible import make_divisible
 from striate.layers.mb_conv import MBConv
 from striate.layers.min_pool import MinPool2d
+from striate.layers.permute import Permute
 from striate.layers.pooled_head import PooledHead
 from striate.layers.preact_block import PreActBasic, PreActBottleneck
 from striate.layers.rbf import RBF
@@ -39,10 +42,13 @@ __all__ = [
     "ConvNorm",
     "DepthwiseSeparable",
     "EdgeResidual",
+    "GlobalResponseNorm",
     "InvertedResidual",
+    "LayerNorm2d",
     "MBConv",
     "MinPool2d",
     "PaddedShortcut",
+    "Permute",
     "PooledHead",
     "PreActBasic",
     "PreActBottleneck",

@@ -3,6 +3,8 @@
 from striate.models import (  # noqa: F401  importing a file enters its networks
     alexnet,
     alexnet_2014,
+    convnext,
+    convnext_v2,
     densenet,
     efficientnet,
     efficientnet_lite,
@@ -21,6 +23,7 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     preact_resnet,
     resnet,
     resnext,
+    senet,
     small,
     squeezenet,
     squeezenet_cifar,

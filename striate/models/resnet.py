@@ -11,7 +11,9 @@ and 4 for bottlenecks:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
+from typing import TypeAlias
 
 from torch import Tensor, nn
 
@@ -29,11 +31,38 @@ ResNetCard = partial(
 )
 
 
+Stem: TypeAlias = Callable[[int], tuple[nn.Module, int]]
+
+
+def seven(in_channels: int) -> tuple[nn.Module, int]:
+    """The paper's stem: one 7x7 convolution of stride 2."""
+    return nn.Conv2d(in_channels, 64, 7, 2, 3, bias=False), 64
+
+
+def three(in_channels: int) -> tuple[nn.Module, int]:
+    """The stem for small images: one 3x3 convolution."""
+    return nn.Conv2d(in_channels, 64, 3, 1, 1, bias=False), 64
+
+
+def deep(width: int, in_channels: int) -> tuple[nn.Module, int]:
+    """Three 3x3 convolutions, the first of stride 2, in place of the 7x7 (Inception's, arXiv 1512.00567)."""
+    convolutions = nn.Sequential(
+        nn.Conv2d(in_channels, width, 3, 2, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Conv2d(width, width, 3, 1, 1, bias=False),
+        nn.BatchNorm2d(width),
+        nn.ReLU(),
+        nn.Conv2d(width, 2 * width, 3, 1, 1, bias=False),
+    )
+    return convolutions, 2 * width
+
+
 class ResNet(nn.Module):
     """(N, in_channels, H, W) to (N, classes); the same network for every ``image_size``.
 
-    ``blocks`` is the number of blocks in each of the four stages. With ``small_images`` the stem is one 3x3
-    convolution of stride 1 without a pool, so that 32x32 images reach the first stage at full size.
+    ``blocks`` is the number of blocks in each of the four stages. ``stem`` makes conv1 and says how many
+    maps it gives; with ``three`` there is no pool, so that 32x32 images reach the first stage at full size.
     Convolutions start as in He et al. 2015b, arXiv 1502.01852, counted over the fan out as in
     fb.resnet.torch; the linear layer as torch.nn starts it.
     """
@@ -46,15 +75,14 @@ class ResNet(nn.Module):
         classes: int,
         in_channels: int,
         image_size: tuple[int, int],
-        small_images: bool = False,
+        stem: Stem = seven,
     ) -> None:
         super().__init__()
-        kernel_size, stride = (3, 1) if small_images else (7, 2)
-        self.conv1 = nn.Conv2d(in_channels, 64, kernel_size, stride, kernel_size // 2, bias=False)
-        self.bn1 = nn.BatchNorm2d(64)
+        self.conv1, channels = stem(in_channels)
+        self.bn1 = nn.BatchNorm2d(channels)
         self.relu = nn.ReLU()
-        self.maxpool = nn.Identity() if small_images else nn.MaxPool2d(3, 2, 1)
-        self.layer1 = Stage(block, 64, 64, blocks[0], stride=1)
+        self.maxpool = nn.Identity() if stem is three else nn.MaxPool2d(3, 2, 1)
+        self.layer1 = Stage(block, channels, 64, blocks[0], stride=1)
         self.layer2 = Stage(block, self.layer1.out_channels, 128, blocks[1], stride=2)
         self.layer3 = Stage(block, self.layer2.out_channels, 256, blocks[2], stride=2)
         self.layer4 = Stage(block, self.layer3.out_channels, 512, blocks[3], stride=2)
@@ -165,7 +193,7 @@ for layers, block, blocks, parameters, multiply_adds, top1 in SMALL:
             top1_source="CIFAR-10, model zoo of mmpretrain",
             notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.",),
         )
-    )(partial(ResNet, block, blocks, small_images=True))
+    )(partial(ResNet, block, blocks, stem=three))
 
 for layers, n, parameters, multiply_adds, top1 in CIFAR:
     register(

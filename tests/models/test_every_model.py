@@ -24,7 +24,9 @@ def smallest_of_each_family():
     for name in list_models():
         about = card(name)
         families.setdefault((about.paper, max(about.image_size) <= SMALL_IMAGES), []).append(about)
-    smallest = [min(cards, key=lambda about: about.multiply_adds) for cards in families.values()]
+    smallest = [
+        min(cards, key=lambda about: (about.multiply_adds, -about.year)) for cards in families.values()
+    ]
     return {about.name for about in smallest if about.parameters < LARGE}
 
 
