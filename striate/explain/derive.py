@@ -88,7 +88,7 @@ def _row(
 
 def _tensor_remarks(name: str, learned: int, counted: Parameters) -> tuple[str, ...]:
     """Why a layer brings fewer parameters than its own formula says."""
-    if name in counted.shared:
+    if name in counted.shared and learned:
         return (f"it shares tensors with {counted.shared[name]}, where they are counted",)
     fixed = learned - counted.by_node[name]
     return (f"{fixed:,} of its {learned:,} values are fixed, not learned",) if fixed else ()
