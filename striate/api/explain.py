@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.explain import Explanation
+    from striate.explanation import Explanation
 
 
 def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation:
@@ -16,7 +16,7 @@ def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation
     Raises ShapeError, naming the layer, where the input does not fit.
     """
     from striate.api.subject import subject
-    from striate.explain import explain_graph
+    from striate.explanation import explain_graph
 
     looked_at = subject(model, input)
     return explain_graph(looked_at.graph, trainable=looked_at.trainable)

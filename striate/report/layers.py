@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from striate.explain import explain_graph
+from striate.explanation import explain_graph
 from striate.graph.store import graph_from_json
 
 

@@ -8,10 +8,10 @@ from __future__ import annotations
 from html import escape
 from typing import TYPE_CHECKING
 
-from striate.explain import text
+from striate.explanation import text
 
 if TYPE_CHECKING:
-    from striate.explain.explanation import Explanation, Row
+    from striate.explanation.explanation import Explanation, Row
 
 
 def fragment(explanation: Explanation) -> str:

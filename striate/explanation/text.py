@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from striate.arithmetic import LEGEND, OTHER_CONVENTION, Derivation, Field, show
 
 if TYPE_CHECKING:
-    from striate.explain.explanation import Explanation, Row
+    from striate.explanation.explanation import Explanation, Row
 
 HEADINGS = ("layer", "word", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
 NUMERIC_FROM = 3  # columns from here on stand flush right

@@ -8,7 +8,7 @@ import pytest
 
 from striate import ops
 from striate.errors import ShapeError, UnknownNameError
-from striate.explain import call, explain_graph
+from striate.explanation import call, explain_graph
 from striate.graph import Graph, Node
 
 sys.path.append(str(Path(__file__).parents[1] / "arithmetic"))

@@ -21,7 +21,7 @@ from striate.arithmetic import (
     inputs_of,
     parameters,
 )
-from striate.explain.explanation import Explanation, Row, Totals
+from striate.explanation.explanation import Explanation, Row, Totals
 from striate.graph import Graph, Node, Shape
 from striate.ops import RBF, AdaptivePool, Linear, Op, Window
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from striate.arithmetic import Derivation, Field
 from striate.errors import UnknownNameError, nearest
-from striate.explain import page, text
+from striate.explanation import page, text
 from striate.graph import Shape
 
 

@@ -6,7 +6,7 @@
 Torch-free; it knows graphs and arithmetic.
 """
 
-from striate.explain.derive import call, explain_graph
-from striate.explain.explanation import Explanation, Row, Totals
+from striate.explanation.derive import call, explain_graph
+from striate.explanation.explanation import Explanation, Row, Totals
 
 __all__ = ["Explanation", "Row", "Totals", "call", "explain_graph"]
