@@ -11,12 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from striate.api.check import check
-from striate.api.evaluate import evaluate
-from striate.api.explain import explain
-from striate.api.predict import compile, load, predict
+from striate.api.checking import check
+from striate.api.evaluation import evaluate
+from striate.api.explaining import explain
+from striate.api.prediction import compile, load, predict
 from striate.api.run import Run, report
-from striate.api.train import resume, train
+from striate.api.training import resume, train
 
 if TYPE_CHECKING:
     from pathlib import Path

@@ -50,8 +50,8 @@ class Run:
         return str(read_json(self.folder.data)["sample"])
 
     def predict(self, *images: str | Path | bytes, top: int = 5) -> list[Prediction]:
-        """What the network sees in images; see ``striate.api.predict``."""
-        from striate.api.predict import predict
+        """What the network sees in images; see ``striate.api.prediction``."""
+        from striate.api.prediction import predict
 
         return predict(self.path, images, top=top)
 

@@ -45,7 +45,7 @@ def evaluate(
     The classes are the network's own, by name; a class that it does not know is a DataError.
     """
     require_train("evaluating")
-    from striate.api.train import AT_ONCE, build
+    from striate.api.training import AT_ONCE, build
     from striate.data.batches import Batches
     from striate.data.preprocess import Preprocessing
     from striate.insight.confusion import confusion_matrix, per_class
@@ -92,7 +92,7 @@ def _images(
     Where the run itself held images out of this very folder, those are taken, so that nobody reads the
     accuracy on images that the network was trained on as its accuracy.
     """
-    from striate.api.train import open_again
+    from striate.api.training import open_again
     from striate.data.catalogue import open_split
 
     written, known = read_json(folder.settings), read_json(folder.data)
