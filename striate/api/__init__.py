@@ -76,3 +76,80 @@ def minimum_size(name: str) -> int:
     from striate.models import minimum_size as derive
 
     return derive(name)
+    training     data -> network; resume         finish      the rest: bundle, insight, report
+    run          what a finished training is     evaluation  a run on a data set
+    prediction   a run or a bundle on images     explaining  every number of a network derived
+    checking     a data set or a network examined
+    subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
+    stages       what a verb says while it works
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from striate.api.checking import check
+from striate.api.evaluation import evaluate
+from striate.api.explaining import explain
+from striate.api.prediction import compile, load, predict
+from striate.api.run import Run, report
+from striate.api.training import resume, train
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from torch import nn
+
+    from striate.models import Card
+
+__all__ = [
+    "Run",
+    "card",
+    "check",
+    "compile",
+    "create",
+    "evaluate",
+    "explain",
+    "list_models",
+    "load",
+    "minimum_size",
+    "predict",
+    "report",
+    "resume",
+    "train",
+]
+
+
+def create(
+    name: str,
+    *,
+    weights: str | Path | None = None,
+    classes: int | None = None,
+    in_channels: int | None = None,
+    **size: Any,
+) -> nn.Module:
+    """Build a network of the catalogue as a torch.nn.Module; see ``striate.models.registry.create``."""
+    from striate.models import create as build
+
+    return build(name, weights=weights, classes=classes, in_channels=in_channels, **size)
+
+
+def list_models() -> list[str]:
+    """Names of all networks that can be created, in alphabetical order."""
+    from striate.models import list_models as known
+
+    return known()
+
+
+def card(name: str) -> Card:
+    """The card of a network: paper, year, counts. Raises UnknownNameError with the nearest names."""
+    from striate.models import card as find
+
+    return find(name)
+
+
+def minimum_size(name: str) -> int:
+    """Side of the smallest square image that a network accepts, derived. Raises UnknownNameError."""
+    from striate.models import minimum_size as derive
+
+    return derive(name)
