@@ -24,6 +24,8 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     resnet,
     resnext,
     senet,
+    shufflenet_v1,
+    shufflenet_v2,
     small,
     squeezenet,
     squeezenet_cifar,
