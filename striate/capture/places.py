@@ -33,13 +33,13 @@ def _source(trace: str | None) -> str | None:
     """ "net.py:12": the innermost frame of the trace that is not inside torch."""
     frames = [match.group("file", "line") for match in FRAME.finditer(trace or "")]
     own = [(file, line) for file, line in frames if not file.startswith((TORCH, "torch/", "<"))]
-    return f"{_short(own[-1][0])}:{own[-1][1]}" if own else None
+    return f"{_short(own[-1][0], str(Path.cwd()))}:{own[-1][1]}" if own else None
 
 
 @lru_cache(maxsize=256)
-def _short(file: str) -> str:
-    """The file relative to the working folder or to the place that Python imports it from; else as it is."""
-    for folder in (str(Path.cwd()), *sorted(sys.path, key=len, reverse=True)):
+def _short(file: str, working: str) -> str:
+    """The file relative to ``working`` or to the folder that Python imports it from; else as it is."""
+    for folder in (working, *sorted(sys.path, key=len, reverse=True)):
         if folder and Path(file).is_relative_to(folder):
             return Path(file).relative_to(folder).as_posix()
     return file

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import logging
+import sys
 import warnings
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
 import torch
@@ -53,8 +55,12 @@ def _export(module: nn.Module, example: tuple[Tensor, ...], *, symbolic: bool) -
         shapes = torch.export.ShapesCollection()  # type: ignore[no-untyped-call]
         for tensor in example:
             shapes[tensor] = {0: torch.export.Dim.AUTO}
+    said = io.StringIO()  # where it fails, torch prints the whole program before it raises
     try:
-        return torch.export.export(module, example, dynamic_shapes=shapes, strict=False)
+        with redirect_stderr(said):
+            program = torch.export.export(module, example, dynamic_shapes=shapes, strict=False)
+        sys.stderr.write(said.getvalue())
+        return program
     except Exception as fault:  # torch.export raises whatever it met: its own errors, sympy's, the module's
         _run(module, example)
         raise UnsupportedError(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import operator
+import re
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -23,6 +24,7 @@ from striate.ops import Constant
 
 Env: TypeAlias = dict[fx.Node, Any]
 
+SYMBOL = re.compile(r"[su]\d+")
 STALE = "it reads a tensor that another operation has written to in place through a view; avoid inplace there"
 
 
@@ -37,7 +39,9 @@ class Reading:
         self._aliases = Aliases()
         self._env: Env = {}
         self._arrays: dict[int, tuple[Tensor, np.ndarray]] = {}
-        self._batch: str | None = None
+        specs = program.graph_signature.input_specs
+        self._specs = {getattr(spec.arg, "name", ""): spec for spec in specs}
+        self._symbols: dict[str, str] = {}
         self._live = _live(program.graph)
 
     def read(self) -> Sketch:
@@ -58,15 +62,14 @@ class Reading:
     # --- the parts of a program -----------------------------------------------------------------------
 
     def _placeholder(self, node: fx.Node) -> None:
-        spec = next(
-            s for s in self._program.graph_signature.input_specs if getattr(s.arg, "name", "") == node.name
-        )
+        spec = self._specs[node.name]
         if spec.kind == InputKind.USER_INPUT:
             value = node.meta.get("val")
             if not isinstance(value, Tensor):
                 return  # a None or a number; whoever reads it is refused
-            if self._batch is None and value.ndim and not str(value.shape[0]).isdigit():
-                self._batch = str(value.shape[0])
+            if value.ndim and SYMBOL.fullmatch(str(value.shape[0])):
+                count = len(self._symbols)
+                self._symbols.setdefault(str(value.shape[0]), f"N{count + 1}" if count else "N")
             self._env[node] = node.name
             self.sketch.inputs[node.name] = self.sketch.shapes[node.name] = self.shape_of(value)
         elif spec.target in self._tensors:
@@ -130,7 +133,9 @@ class Reading:
     def _size(self, size: int | torch.SymInt) -> int | str:
         """Export leaves a size that turned out to be fixed as a symbol that reads "2"."""
         text = str(size)
-        return int(text) if text.isdigit() else text.replace(self._batch or "", "N")
+        if text.isdigit():
+            return int(text)
+        return SYMBOL.sub(lambda match: self._symbols.get(match.group(), match.group()), text)
 
     def array(self, tensor: Tensor) -> np.ndarray:
         """Its NumPy copy, made once."""

@@ -74,6 +74,15 @@ def test_two_inputs() -> None:
     assert np.array_equal(run(graph, weights, {"left": left, "right": right}), np.full((5, 4), 4.0))
 
 
+def test_two_inputs_whose_batches_are_unrelated() -> None:
+    class Apart(nn.Module):
+        def forward(self, left: Tensor, right: Tensor) -> tuple[Tensor, Tensor]:
+            return left.flatten(1), right * 2
+
+    graph, _ = capture(Apart(), (torch.zeros(2, 3, 4), torch.zeros(2, 4)))
+    assert dict(graph.inputs) == {"left": ("N", 3, 4), "right": ("N2", 4)}
+
+
 def test_batches_of_one_and_of_many() -> None:
     graph, weights = capture(net().eval(), (1, 3, 8, 8))
     for batch in (0, 1, 7):
