@@ -1,11 +1,11 @@
 """TOGETHER: the only place where rooms are joined. One file a verb; what is heavy is imported late.
 
-    training     data -> network; resume         finish      the rest: bundle, insight, report
-    run          what a finished training is     evaluation  a run on a data set
-    prediction   a run or a bundle on images     explaining  every number of a network derived
-    checking     a data set or a network examined
-    subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
-    stages       what a verb says while it works
+training     data -> network; resume         finish      the rest: bundle, insight, report
+run          what a finished training is     evaluation  a run on a data set
+prediction   a run or a bundle on images     explaining  every number of a network derived
+checking     a data set or a network examined
+subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
+stages       what a verb says while it works
 """
 
 from __future__ import annotations

@@ -45,7 +45,8 @@ def evaluate(
     The classes are the network's own, by name; a class that it does not know is a DataError.
     """
     require_train("evaluating")
-    from striate.api.training import AT_ONCE, build
+    from striate.api.finish import AT_ONCE
+    from striate.api.training import build
     from striate.data.batches import Batches
     from striate.data.preprocess import Preprocessing
     from striate.insight.confusion import confusion_matrix, per_class

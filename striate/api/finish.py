@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from striate.training.evaluate import Evaluation
 
 AGREEMENT = 1e-5  # the largest difference in probability between the network and its bundle
+AT_ONCE = 500  # images of one evaluation batch
 COMPARED = 64  # images on which the two are compared
 
 
@@ -28,6 +29,7 @@ def finish(
     dataset: Dataset,
     module: nn.Module,
     placement: Placement,
+    warnings: Sequence[str],
     listeners: Sequence[Listener],
 ) -> None:
     """Write network.json, bundle/, insight/, result.json and report.html of a trained network.
@@ -42,7 +44,7 @@ def finish(
         (name, dataset.splits[name]) for name in ("test", "val", "train") if name in dataset.splits
     )
     measuring = stage(listeners, f"measuring on {split}")
-    batches = Batches(images, dataset.preprocessing, 500, device=placement.device)
+    batches = Batches(images, dataset.preprocessing, AT_ONCE, device=placement.device)
     evaluation = evaluate(module, _counted(batches, measuring), placement)
     bundle = _bundle(folder, dataset, module)
     _compare(bundle, images, evaluation)
@@ -51,6 +53,7 @@ def finish(
     result = _result(evaluation, split, len(dataset.classes)) | {
         "seconds": round(sum(record["seconds"] for record in read_lines(folder.history)), 1),
         "epochs": settings["settings"]["epochs"],
+        "warnings": list(warnings),
         "striate": settings["striate"],
         "torch": settings["machine"]["torch"],
         "machine": settings["machine"],

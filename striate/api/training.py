@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 
     from striate.data.dataset import Dataset
 
-AT_ONCE = 500  # images of one evaluation batch
-
 
 def train(
     data: str | Path | None = None,
@@ -198,7 +196,7 @@ def _carry_out(
     folder: RunFolder, dataset: Dataset, module: nn.Module, listeners: Sequence[Listener], *, resume: bool
 ) -> Run:
     """Train as settings.json says, then finish: measure, capture, look, report."""
-    from striate.api.finish import finish
+    from striate.api.finish import AT_ONCE, finish
     from striate.data.augment import Augmentation
     from striate.data.batches import Batches
     from striate.training.device import place
@@ -221,12 +219,13 @@ def _carry_out(
     val = None
     if dataset.val is not None:
         val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
+    warnings: list[str] = []
     result = fit(
         module,
         batches,
         val,
         settings,
-        [HistoryFile(folder.history), *listeners],
+        [HistoryFile(folder.history), _Warnings(warnings), *listeners],
         folder.checkpoints,
         data=dataset.fingerprint,
         resume=resume,
@@ -234,8 +233,21 @@ def _carry_out(
     if result.interrupted:
         tell(listeners, Noted(f"Stopped and saved. Continue with: striate train --resume {folder.path}"))
     else:
-        finish(folder, dataset, module, placement, listeners)
+        finish(folder, dataset, module, placement, warnings, listeners)
     return Run(folder.path)
+
+
+class _Warnings:
+    """A listener that keeps what the training warned of, for result.json and the report."""
+
+    def __init__(self, kept: list[str]) -> None:
+        self.kept = kept
+
+    def __call__(self, event: Any) -> None:
+        from striate.training.events import Warned
+
+        if isinstance(event, Warned):
+            self.kept.append(event.message)
 
 
 def build(model: Mapping[str, Any], seed: int) -> nn.Module:
