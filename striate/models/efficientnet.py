@@ -40,8 +40,8 @@ class EfficientNet(nn.Sequential):
     """(N, in_channels, H, W) to (N, classes).
 
     ``width`` multiplies channels, rounded to multiples of 8; ``depth`` multiplies layers, rounded up.
-    ``dropout`` stands before the scores. Convolutions start by He's rule over the fan out, the last layer
-    uniformly over +-1 / sqrt(classes), as in the authors' code.
+    ``dropout`` stands before the scores; ``stem_stride`` is 1 for small images. Convolutions start by He's
+    rule over the fan out, the last layer uniformly over +-1 / sqrt(classes), as in the authors' code.
     """
 
     def __init__(
@@ -50,12 +50,13 @@ class EfficientNet(nn.Sequential):
         depth: float,
         dropout: float,
         style: Style = STYLE,
+        stem_stride: int = 2,
         *,
         classes: int,
         in_channels: int,
     ) -> None:
         channels = make_divisible(STEM * width)
-        features = nn.Sequential(ConvNorm(in_channels, channels, 3, 2, style=style))
+        features = nn.Sequential(ConvNorm(in_channels, channels, 3, stem_stride, style=style))
         total = sum(math.ceil(layers * depth) for *_, layers in STAGES)
         built = 0
         for expansion, kernel_size, stride, out_channels, layers in STAGES:
@@ -98,12 +99,12 @@ _card = partial(
     paper="EfficientNet: rethinking model scaling for convolutional neural networks",
     doi_or_arxiv="arXiv:1905.11946",
     channels=3,
-    classes=1000,
 )
+_imagenet = partial(_card, classes=1000)
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b0",
         title="EfficientNet-B0",
         image_size=(224, 224),
@@ -120,7 +121,7 @@ def efficientnet_b0(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b1",
         title="EfficientNet-B1",
         image_size=(240, 240),
@@ -137,7 +138,7 @@ def efficientnet_b1(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b2",
         title="EfficientNet-B2",
         image_size=(288, 288),
@@ -155,7 +156,7 @@ def efficientnet_b2(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b3",
         title="EfficientNet-B3",
         image_size=(300, 300),
@@ -172,7 +173,7 @@ def efficientnet_b3(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b4",
         title="EfficientNet-B4",
         image_size=(380, 380),
@@ -189,7 +190,7 @@ def efficientnet_b4(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b5",
         title="EfficientNet-B5",
         image_size=(456, 456),
@@ -207,7 +208,7 @@ def efficientnet_b5(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b6",
         title="EfficientNet-B6",
         image_size=(528, 528),
@@ -225,7 +226,7 @@ def efficientnet_b6(*, classes: int, in_channels: int, image_size: tuple[int, in
 
 
 @register(
-    _card(
+    _imagenet(
         name="efficientnet_b7",
         title="EfficientNet-B7",
         image_size=(600, 600),
@@ -240,3 +241,20 @@ def efficientnet_b6(*, classes: int, in_channels: int, image_size: tuple[int, in
 def efficientnet_b7(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> EfficientNet:
     """Width 2.0, depth 3.1, dropout 0.5."""
     return EfficientNet(2.0, 3.1, 0.5, STYLE_TENSORFLOW, classes=classes, in_channels=in_channels)
+
+
+@register(
+    _card(
+        name="efficientnet_b0_cifar",
+        title="EfficientNet-B0 for 32x32 images",
+        image_size=(32, 32),
+        classes=10,
+        parameters=4_020_358,
+        multiply_adds=31_979_392,
+        summary="EfficientNet-B0 with a stem of stride 1.",
+        notes=("The strides are those of Kuang Liu, https://github.com/kuangliu/pytorch-cifar.",),
+    )
+)
+def efficientnet_b0_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> EfficientNet:
+    """Width 1, depth 1, dropout 0.2; the last map of a 32x32 image is 2x2."""
+    return EfficientNet(1.0, 1.0, 0.2, stem_stride=1, classes=classes, in_channels=in_channels)

@@ -34,14 +34,15 @@ STYLE = Style(activation=nn.ReLU6)
 class MobileNetV1(nn.Sequential):
     """(N, in_channels, H, W) to (N, classes); ``width`` is the paper's multiplier alpha.
 
-    Widths are rounded to multiples of 8. Weights start from a normal distribution of deviation 0.09 cut at
-    twice that, as in the authors' code (mobilenet_v1_arg_scope); the paper does not say.
+    ``stem_stride`` is 2 in the paper and 1 for small images. Widths are rounded to multiples of 8. Weights
+    start from a normal distribution of deviation 0.09 cut at twice that, as in the authors' code
+    (mobilenet_v1_arg_scope); the paper does not say.
     """
 
-    def __init__(self, width: float, *, classes: int, in_channels: int) -> None:
+    def __init__(self, width: float, stem_stride: int = 2, *, classes: int, in_channels: int) -> None:
         channels = make_divisible(STEM * width)
         parts: OrderedDict[str, nn.Module] = OrderedDict(
-            conv_stem=STYLE.convolution(in_channels, channels, 3, 2),
+            conv_stem=STYLE.convolution(in_channels, channels, 3, stem_stride),
             bn1=STYLE.norm(channels),
             act1=STYLE.activation(),
         )
@@ -75,9 +76,13 @@ _card = partial(
     "Marco Andreetto, Hartwig Adam",
     paper="MobileNets: efficient convolutional neural networks for mobile vision applications",
     doi_or_arxiv="arXiv:1704.04861",
-    image_size=(224, 224),
     channels=3,
+)
+_imagenet = partial(
+    _card,
+    image_size=(224, 224),
     classes=1000,
+    receptive_field=315,  # the table of google-research/receptive_field
     top1_source="the MobileNetV1 row of the table in megvii-model/ShuffleNet-Series, 100 - error",
     notes=(
         "ReLU6 as in the authors' code, where the paper says ReLU.",
@@ -87,7 +92,7 @@ _card = partial(
 
 
 @register(
-    _card(
+    _imagenet(
         name="mobilenet_v1",
         title="MobileNet v1",
         parameters=4_231_976,
@@ -102,7 +107,7 @@ def mobilenet_v1(*, classes: int, in_channels: int, image_size: tuple[int, int])
 
 
 @register(
-    _card(
+    _imagenet(
         name="mobilenet_v1_075",
         title="MobileNet v1, width 0.75",
         parameters=2_585_560,
@@ -117,7 +122,7 @@ def mobilenet_v1_075(*, classes: int, in_channels: int, image_size: tuple[int, i
 
 
 @register(
-    _card(
+    _imagenet(
         name="mobilenet_v1_050",
         title="MobileNet v1, width 0.5",
         parameters=1_331_592,
@@ -132,7 +137,7 @@ def mobilenet_v1_050(*, classes: int, in_channels: int, image_size: tuple[int, i
 
 
 @register(
-    _card(
+    _imagenet(
         name="mobilenet_v1_025",
         title="MobileNet v1, width 0.25",
         parameters=470_072,
@@ -144,3 +149,20 @@ def mobilenet_v1_050(*, classes: int, in_channels: int, image_size: tuple[int, i
 def mobilenet_v1_025(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> MobileNetV1:
     """Width 0.25."""
     return MobileNetV1(0.25, classes=classes, in_channels=in_channels)
+
+
+@register(
+    _card(
+        name="mobilenet_v1_cifar",
+        title="MobileNet v1 for 32x32 images",
+        image_size=(32, 32),
+        classes=10,
+        parameters=3_217_226,
+        multiply_adds=46_354_432,
+        summary="MobileNet v1 with a stem of stride 1.",
+        notes=("The strides are those of Kuang Liu, https://github.com/kuangliu/pytorch-cifar.",),
+    )
+)
+def mobilenet_v1_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> MobileNetV1:
+    """Width 1; the last map of a 32x32 image is 2x2."""
+    return MobileNetV1(1.0, stem_stride=1, classes=classes, in_channels=in_channels)

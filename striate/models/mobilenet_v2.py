@@ -7,6 +7,7 @@ name in torchvision: its names, its numbers.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 from torch import nn
 
@@ -27,6 +28,9 @@ STAGES = (
     (6, 160, 3, 2),  # 7
     (6, 320, 1, 1),  # 7
 )
+
+# For 32x32 images the second row, and the stem, have stride 1: Kuang Liu, github.com/kuangliu/pytorch-cifar.
+SMALL_IMAGES = (STAGES[0], (6, 24, 2, 1), *STAGES[2:])
 
 STYLE = Style(activation=nn.ReLU6)  # "robust when used with low-precision computation" (section 3.3)
 
@@ -52,14 +56,21 @@ class Bottleneck(Residual):
 class MobileNetV2(nn.Sequential):
     """(N, in_channels, H, W) to (N, classes).
 
-    Convolutions start by He's rule over the fan out, the last layer with deviation 0.01: torchvision's code,
-    as the paper does not say.
+    ``stem_stride`` is 2 in the paper and 1 for small images. Convolutions start by He's rule over the fan
+    out, the last layer with deviation 0.01: torchvision's code, as the paper does not say.
     """
 
-    def __init__(self, *, classes: int, in_channels: int) -> None:
-        features = nn.Sequential(ConvNorm(in_channels, STEM, 3, 2, style=STYLE))
+    def __init__(
+        self,
+        stages: tuple[tuple[int, int, int, int], ...],
+        stem_stride: int,
+        *,
+        classes: int,
+        in_channels: int,
+    ) -> None:
+        features = nn.Sequential(ConvNorm(in_channels, STEM, 3, stem_stride, style=STYLE))
         channels = STEM
-        for expansion, out_channels, blocks, stride in STAGES:
+        for expansion, out_channels, blocks, stride in stages:
             for index in range(blocks):
                 features.append(
                     Bottleneck(channels, out_channels, stride if index == 0 else 1, expansion=expansion)
@@ -80,16 +91,21 @@ class MobileNetV2(nn.Sequential):
         nn.init.zeros_(last.bias)
 
 
+_card = partial(
+    Card,
+    year=2018,
+    authors="Mark Sandler, Andrew Howard, Menglong Zhu, Andrey Zhmoginov, Liang-Chieh Chen",
+    paper="MobileNetV2: inverted residuals and linear bottlenecks",
+    doi_or_arxiv="arXiv:1801.04381",
+    channels=3,
+)
+
+
 @register(
-    Card(
+    _card(
         name="mobilenet_v2",
         title="MobileNet v2",
-        year=2018,
-        authors="Mark Sandler, Andrew Howard, Menglong Zhu, Andrey Zhmoginov, Liang-Chieh Chen",
-        paper="MobileNetV2: inverted residuals and linear bottlenecks",
-        doi_or_arxiv="arXiv:1801.04381",
         image_size=(224, 224),
-        channels=3,
         classes=1000,
         parameters=3_504_872,
         multiply_adds=300_774_272,
@@ -100,4 +116,21 @@ class MobileNetV2(nn.Sequential):
 )
 def mobilenet_v2(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> MobileNetV2:
     """Width 1."""
-    return MobileNetV2(classes=classes, in_channels=in_channels)
+    return MobileNetV2(STAGES, 2, classes=classes, in_channels=in_channels)
+
+
+@register(
+    _card(
+        name="mobilenet_v2_cifar",
+        title="MobileNet v2 for 32x32 images",
+        image_size=(32, 32),
+        classes=10,
+        parameters=2_236_682,
+        multiply_adds=87_976_448,
+        summary="MobileNet v2 that halves the map three times instead of five.",
+        notes=("Kuang Liu's blocks have convolutions in some shortcuts, which no paper has; here are none.",),
+    )
+)
+def mobilenet_v2_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> MobileNetV2:
+    """The last map of a 32x32 image is 4x4."""
+    return MobileNetV2(SMALL_IMAGES, 1, classes=classes, in_channels=in_channels)
