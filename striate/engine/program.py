@@ -1,0 +1,258 @@
+"""A plan made ready: code loaded, weights packed, memory held; called with arrays, it answers with arrays."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import sys
+import threading
+import weakref
+from collections.abc import Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.engine import cache
+from striate.engine.choose import Part
+from striate.engine.crew import Crew
+from striate.engine.drive import FIELDS, driver
+from striate.engine.index import OutOfBoundsError
+from striate.engine.kernels.kernel import Kernel, Operand
+from striate.engine.machine_code import Library, object_code
+from striate.engine.memory import allocate, guarded
+from striate.engine.plan import Plan, Step
+from striate.engine.stage import Outside
+from striate.engine.target import Target
+from striate.engine.threads import Limit
+from striate.reference import forward
+
+Array = NDArray[Any]
+ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
+MOST_IMAGES = 64
+WORTH_SHARING = 2_000_000  # multiply-adds: below it, waking a thread takes longer than the work
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Steps ``first`` to ``first + count - 1`` of the table, which run in one call."""
+
+    first: int
+    count: int
+
+
+class Program:
+    """Callable from many threads at once: calls take turns. Usable in a forked child."""
+
+    def __init__(self, plan: Plan, target: Target, threads: int, limit: Limit = nullcontext) -> None:
+        self.plan, self._threads, self._limit = plan, threads, limit
+        steps = [step for step in plan.steps if isinstance(step, Step)]
+        self.library = load([step.part.kernel for step in steps], target)
+        self._code, address = driver(target)
+        self._drive = _PROTOTYPE(address)
+        self._weights = _Weights(steps)
+        self._table = np.zeros((max(1, len(steps)), FIELDS), np.int64)
+        self._stretches = _stretches(plan.steps)
+        self._steps = steps
+        self._arena: dict[str, Array] = {}
+        self._images = 0
+        most = max((step.part.kernel.scratch for step in steps), default=0)
+        self._scratch = [allocate(max(1, most)) for _ in range(threads)]
+        self._arrived = np.zeros(16, np.int64)
+        self._work = sum(step.part.kernel.multiply_adds for step in steps)
+        self.at_once = min(MOST_IMAGES, max(1, ARENA // max(1, plan.arena)))
+        self._fresh()
+        _PROGRAMS.add(self)
+
+    def _fresh(self) -> None:
+        """A lock and workers of this process."""
+        self._lock, self._crew = threading.Lock(), Crew()
+
+    def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
+        """The outputs for these inputs, one array each, the first axis being the images."""
+        count = len(next(iter(inputs.values())))
+        pieces = [
+            self._piece({name: x[at : at + self.at_once] for name, x in inputs.items()}, outputs)
+            for at in range(0, max(1, count), self.at_once)
+        ]
+        return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
+
+    def _piece(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
+        images = len(next(iter(inputs.values())))
+        with self._lock:
+            self._make_room(max(1, images))
+            host: dict[str, Array] = dict(self.plan.constants)
+            for name, x in inputs.items():
+                host[name] = np.asarray(x, np.float32)
+                self._write(name, host[name])
+            for stretch in self._stretches if images else ():
+                if isinstance(stretch, Outside):
+                    self._outside(stretch, host, images)
+                else:
+                    self._run(stretch, images)
+            return tuple(self._read(name, host, images) for name in outputs)
+
+    # --- steps --------------------------------------------------------------------------------------------
+
+    def _run(self, stretch: Stretch, images: int) -> None:
+        hands = self._threads if self._work * images >= WORTH_SHARING else 1
+        self._arrived[0] = 0
+
+        def share(hand: int, hands: int) -> None:
+            start = self._table.ctypes.data + 8 * FIELDS * stretch.first
+            scratch = self._scratch[hand].ctypes.data
+            self._drive(
+                start, stretch.count, images, hand, hands, scratch, self._arrived.ctypes.data, _GIVE_WAY
+            )
+
+        if hands == 1:
+            share(0, 1)
+        else:
+            self._crew.run(share, hands)
+
+    def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
+        """A word that has no kernel, by its definition, in float32."""
+        inputs = [self._read(name, host, images) for name in item.inputs]
+        with self._limit():
+            found = forward(item.op, inputs, item.tensors)
+        for name, result in zip(item.results, found if isinstance(found, tuple) else (found,), strict=True):
+            host[name] = result
+            self._write(name, result.astype(np.float32, copy=False))
+
+    def _read(self, name: str, host: Mapping[str, Array], images: int) -> Array:
+        if name in host:
+            return host[name]
+        value = self.plan.values[name]
+        layout, buffer = self.plan.layouts[value.root], self._arena[self.plan.buffers[value.root]]
+        return layout.read(buffer, images).reshape(images, *value.shape)
+
+    def _write(self, name: str, x: Array) -> None:
+        value = self.plan.values[name]
+        buffer = self._arena.get(self.plan.buffers[value.root])
+        if buffer is not None and len(x):
+            self.plan.layouts[value.root].write(buffer, x.reshape(len(x), *value.dims))
+
+    # --- memory -------------------------------------------------------------------------------------------
+
+    def _make_room(self, images: int) -> None:
+        """Buffers for so many images; kept, and replaced when more come."""
+        if images <= self._images:
+            return
+        plan = self.plan
+        if guarded():
+            self._arena = {name: allocate(size * images) for name, size in plan.sizes.items()}
+        else:
+            whole = allocate(max(1, plan.arena * images))
+            self._arena = {
+                name: whole[plan.places[name] * images :][: size * images]
+                for name, size in plan.sizes.items()
+            }
+        self._images = images
+        self._tables = []
+        for row, step in zip(self._table, self._steps, strict=False):
+            part = step.part
+            addresses = np.array([self._address(part, o) for o in part.kernel.operands], np.int64)
+            self._tables.append(addresses)
+            code = self.library.addresses[part.kernel.symbol]
+            row[:] = code, addresses.ctypes.data, part.kernel.units, part.kernel.whole_batch, part.wait
+
+    def _address(self, part: Part, operand: Operand) -> int:
+        """Where the operand lies. Its size is what the kernel's addresses were proved against: checked here."""
+        if operand.name in part.constants:
+            buffer, images = self._weights.of(part.constants[operand.name]), 1
+        else:
+            name = part.values[operand.name]
+            buffer, images = self._arena[self.plan.buffers.get(name, name)], self._images
+        if buffer.size != operand.size * images:
+            raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
+        return int(buffer.ctypes.data)
+
+
+class _Weights:
+    """Packed arrays in one region; an array that several parts share is there once."""
+
+    def __init__(self, steps: Sequence[Step]) -> None:
+        arrays = {id(array): array for step in steps for array in step.part.constants.values()}
+        total = sum(-(-array.size // 16) * 16 for array in arrays.values())
+        region = None if guarded() else allocate(max(1, total))
+        self._copies: dict[int, Array] = {}
+        self._alive = list(arrays.values())
+        at = 0
+        for key, array in arrays.items():
+            copy = allocate(array.size) if region is None else region[at : at + array.size]
+            copy[:] = array
+            self._copies[key] = copy
+            at += -(-array.size // 16) * 16
+
+    def of(self, array: Array) -> Array:
+        return self._copies[id(array)]
+
+
+@dataclass(frozen=True)
+class Loaded:
+    """Machine code of all kernels of a network, each by its symbol."""
+
+    library: Library
+    addresses: Mapping[str, int]
+
+
+def load(kernels: Sequence[Kernel], target: Target) -> Loaded:
+    """Each different kernel once: from the cache, or made now."""
+    codes = {}
+    for kernel in kernels:
+        if kernel.symbol not in codes:
+            codes[kernel.symbol] = _code(kernel, target)
+    library = Library(codes.values(), target)
+    return Loaded(library, {symbol: library.address(symbol) for symbol in codes})
+
+
+def _code(kernel: Kernel, target: Target) -> bytes:
+    name = cache.key(repr(kernel), target)
+    code = cache.read(name)
+    if code is None:
+        code = object_code(kernel.emit(target), target)
+        cache.write(name, code)
+    return code
+
+
+def _stretches(steps: Sequence[Step | Outside]) -> list[Stretch | Outside]:
+    """Runs of compiled steps, and the words between them."""
+    found: list[Stretch | Outside] = []
+    compiled = 0
+    for step in steps:
+        if isinstance(step, Outside):
+            found.append(step)
+            continue
+        last = found[-1] if found else None
+        if isinstance(last, Stretch):
+            found[-1] = Stretch(last.first, last.count + 1)
+        else:
+            found.append(Stretch(compiled, 1))
+        compiled += 1
+    return found
+
+
+def _give_way() -> int:
+    """The address of the system's "let others run"."""
+    if sys.platform == "win32":
+        function = ctypes.WinDLL("kernel32").SwitchToThread
+    else:
+        function = ctypes.CDLL(None).sched_yield
+    return ctypes.cast(function, ctypes.c_void_p).value or 0
+
+
+_GIVE_WAY = _give_way()
+_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
+_PROTOTYPE = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _POINTER, _POINTER, _NUMBER)
+_PROGRAMS: weakref.WeakSet[Program] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for program in list(_PROGRAMS):
+        program._fresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -1,0 +1,86 @@
+"""Convolutions and dense layers: which form of the sum, with which tile."""
+
+from __future__ import annotations
+
+from striate import ops
+from striate.engine.choose import Layouts, Part, Recipe, recipe
+from striate.engine.kernels.direct import Direct, Window
+from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.tile import direct_tile
+from striate.engine.layout import Frame, Layout
+from striate.engine.stage import Stage
+
+
+@recipe(ops.Conv1d, ops.Conv2d, ops.Linear)
+class Convolution(Recipe):
+    """A dense layer is a convolution whose window is the whole map; a sequence is a map of one row."""
+
+    planar = True
+
+    @classmethod
+    def takes(cls, stage: Stage) -> bool:
+        op = stage.op
+        if isinstance(op, ops.Conv):
+            return op.padding_mode == "zeros" and stage.inputs[0].natural
+        return len(stage.inputs[0].shape) == 1
+
+    def __init__(self, stage: Stage, settings: object) -> None:
+        super().__init__(stage, settings)  # type: ignore[arg-type]
+        op, (source,) = stage.op, stage.inputs
+        weight = stage.tensors["weight"]
+        if isinstance(op, ops.Conv):
+            self.groups = op.groups
+            self.window = _window(op)
+            self.weight = weight.reshape(*weight.shape[:2], *self.window.kernel)
+        else:
+            self.groups = 1
+            self.window = Window((source.dims[1], source.dims[2]))
+            self.weight = weight.reshape(weight.shape[0], *source.dims)
+
+    def frame(self, root: str, layout: Layout) -> Frame:
+        if root != self.stage.inputs[0].root:
+            return (0, 0, 0, 0)
+        return self.window.frame((layout.height, layout.width), self.stage.output.dims[1:])
+
+    def build(self, layouts: Layouts) -> list[Part]:
+        stage = self.stage
+        source, target = layouts[stage.inputs[0].root], layouts[stage.output.root]
+        values = {"source": stage.inputs[0].root, "target": stage.output.root}
+        added = None
+        if stage.added:
+            added, values["added"] = layouts[stage.added.root], stage.added.root
+        kernel = self._direct(source, target, Finish(stage.words, added))
+        bias = stage.tensors.get("bias")
+        return [Part(kernel, values, kernel.pack(self.weight, bias, self.groups))]
+
+    def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
+        outputs, seen, kh, kw = self.weight.shape
+        depth = seen * kh * kw
+        registers = self.settings.target.registers
+        blocks = target.blocks if self.groups == 1 else 1
+        rows, columns, vectors = direct_tile(target.height, target.width, blocks, depth, registers)
+        starts, span = self._seen(source, target, vectors)
+        return Direct(source, target, self.window, (rows, columns, vectors), starts, span, finish)
+
+    def _seen(self, source: Layout, target: Layout, vectors: int) -> tuple[tuple[int, ...], int]:
+        """For each group of output vectors the block in which its input begins; and how many channels follow."""
+        if self.groups == 1:
+            return (0,) * -(-target.blocks // vectors), source.channels
+        outputs, seen = self.weight.shape[:2]
+        each = outputs // self.groups
+        lows, highs = [], []
+        for first in range(0, target.blocks, vectors):
+            own = min(first, target.blocks - vectors) * target.lanes
+            last = min(own + vectors * target.lanes, outputs) - 1
+            lows.append(own // each * seen // source.lanes)
+            highs.append((last // each + 1) * seen)
+        deep = max(-(-high // source.lanes) - low for low, high in zip(lows, highs, strict=True))
+        return tuple(min(low, source.blocks - deep) for low in lows), deep * source.lanes
+
+
+def _window(op: ops.Conv) -> Window:
+    """On two axes, whatever the word's number of axes is."""
+    before = tuple(pair[0] for pair in op.pads)
+    if op.axes == 1:
+        return Window((1, *op.kernel_size), (1, *op.stride), (1, *op.dilation), (0, *before))  # type: ignore[arg-type]
+    return Window(op.kernel_size, op.stride, op.dilation, before)  # type: ignore[arg-type]
