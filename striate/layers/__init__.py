@@ -8,6 +8,7 @@ from striate.layers.conv_norm import ConvNorm
 from striate.layers.depthwise_separable import DepthwiseSeparable
 from striate.layers.edge_residual import EdgeResidual
 from striate.layers.fan_out import start_by_fan_out
+from striate.layers.gabor import gabor_filters
 from striate.layers.global_response_norm import GlobalResponseNorm
 from striate.layers.he_normal import he_normal_
 from striate.layers.inverted_residual import InvertedResidual
@@ -29,6 +30,7 @@ from striate.layers.stochastic_depth import StochasticDepth
 from striate.layers.style import Style, convolution, same_convolution
 from striate.layers.subsampling import Subsampling
 from striate.layers.table_conv import TableConv2d
+from striate.layers.visual_cells import ComplexCells, SimpleCells
 from striate.layers.whitening import WhitenedStem, whiten_, whitening_filters
 
 __all__ = [
@@ -37,6 +39,7 @@ __all__ = [
     "BlockOf",
     "Bottleneck",
     "Branches",
+    "ComplexCells",
     "ConvBNReLU",
     "ConvBlock",
     "ConvNorm",
@@ -58,6 +61,7 @@ __all__ = [
     "SameConv2d",
     "ScaledTanh",
     "Scores",
+    "SimpleCells",
     "SqueezeExcite",
     "Stage",
     "StochasticDepth",
@@ -67,6 +71,7 @@ __all__ = [
     "WhitenedStem",
     "convolution",
     "cross_entropy",
+    "gabor_filters",
     "he_normal_",
     "logits_of",
     "make_divisible",

@@ -64,6 +64,11 @@ def on_meta(name, **free):
         return MODELS[name].build(**(known | free))
 
 
+def alike(found, expected):
+    """To 1e-4 of the largest score: an untrained network may answer in billions."""
+    return (found - expected).abs().max() <= 1e-4 * (1 + expected.abs().max())
+
+
 @every
 def test_the_card_counts_parameters_and_multiply_adds_exactly(name):
     module = on_meta(name)
@@ -114,7 +119,7 @@ def test_one_image_is_answered_alone_as_in_a_batch(evaluated):
     with torch.no_grad():
         together, alone = module(batch), module(batch[:1])
     assert alone.shape == (1, card(name).classes)
-    assert torch.allclose(together[:1], alone, rtol=1e-4, atol=1e-4)
+    assert alike(together[:1], alone)
 
 
 def test_export_accepts_it_with_any_batch(evaluated):
@@ -122,7 +127,7 @@ def test_export_accepts_it_with_any_batch(evaluated):
     batch = {0: torch.export.Dim("N")}
     program = torch.export.export(module, (images(name, 2, side),), dynamic_shapes=(batch,))
     five = images(name, 5, side)
-    assert torch.allclose(program.module()(five), module(five), rtol=1e-4, atol=1e-4)
+    assert alike(program.module()(five), module(five))
 
 
 @every
