@@ -16,7 +16,6 @@ PUBLIC = {
     "MinPool2d": "striate.layers",
     "Run": "striate.api",
     "StriateError": "striate.errors",
-    "capture": "striate.capture",
     "check": "striate.api",
     "compile": "striate.api",
     "create": "striate.api",
@@ -45,7 +44,6 @@ if TYPE_CHECKING:
         resume,
         train,
     )
-    from striate.capture import capture
     from striate.errors import StriateError
     from striate.graph import Graph
     from striate.layers import MinPool2d
@@ -55,7 +53,6 @@ __all__ = [
     "MinPool2d",
     "Run",
     "StriateError",
-    "capture",
     "check",
     "compile",
     "create",

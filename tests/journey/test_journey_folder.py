@@ -76,7 +76,8 @@ def test_predicting_needs_no_torch_and_agrees_with_the_network(home: Path) -> No
         "import sys, json, striate\n"
         "out = striate.predict('run', sys.argv[1:], top=3)\n"
         "assert 'torch' not in sys.modules\n"
-        "print(json.dumps([p.to_json() for p in out]))"
+        "from dataclasses import asdict\n"
+        "print(json.dumps([asdict(p) for p in out]))"
     )
     done = subprocess.run(
         [sys.executable, "-c", code, *map(str, paths)], cwd=home, capture_output=True, check=False
