@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from striate.data.dataset import Dataset
 
+MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
+
 
 def train(
     data: str | Path | None = None,
@@ -150,7 +152,9 @@ def _choose(
 
     advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs"))
     settings = TrainSettings.from_json({**advised.to_json(), **given})
-    suits = preset(dataset) if augmentation_pays(settings.epochs) else Augmentation()
+    suits = preset(dataset)
+    if not augmentation_pays(settings.epochs):  # a short run: the mirror at most, see docs/log.md
+        suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
     if model == "auto":
