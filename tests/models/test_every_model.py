@@ -95,6 +95,8 @@ def test_the_card_is_filled_in(name):
 def test_three_steps_reach_every_parameter(name):
     torch.manual_seed(0)
     side = side_to_train_at(name)
+    if name not in SMALLEST:  # batch norm over single pixels, block after block, blows gradients up
+        side = max(side, min(64, *card(name).image_size))
     module = create(name, image_size=side).train()
     optimiser = torch.optim.SGD(module.parameters(), lr=1e-3)
     batch, labels = images(name, 4, side), torch.arange(4) % card(name).classes
