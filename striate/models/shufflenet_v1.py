@@ -115,6 +115,7 @@ class ShuffleNetV1(nn.Module):
         return scores
 
 
+SHIFTS = "The next norm takes away what bn2 shifts by: the gradient of that bias is 0 but for rounding."
 PAPER, AUTHORS = "table 2 of the paper", "https://github.com/megvii-model/ShuffleNet-Series"
 # fmt: off
 NETWORKS = (  # table 1 of the paper, width 1x
@@ -142,7 +143,9 @@ for groups, width, parameters, multiply_adds, top1, source in NETWORKS:
             notes=(
                 "The authors' code shuffles the other way round and has no bias in fc: its weights do not "
                 "fit. Here the shuffle is the paper's.",
+                SHIFTS,
             ),
+            no_gradient=("stage*.bn2.bias",),
         )
     )(partial(ShuffleNetV1, groups, width))
 
@@ -156,7 +159,8 @@ for groups, width, parameters, multiply_adds, top1, source in NETWORKS:
         parameters=913_762,
         multiply_adds=42_000_768,
         summary="ShuffleNet behind a 1x1 stem without a pool.",
-        notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.",),
+        notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.", SHIFTS),
+        no_gradient=("stage*.bn2.bias",),
     )
 )
 def shufflenet_v1_g3_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> ShuffleNetV1:

@@ -117,6 +117,8 @@ class ShuffleNetV2(nn.Module):
         return scores
 
 
+SHIFTS = "Norms behind depthwise convolutions shift in vain: the next norm takes it away, the gradient is 0."
+WITHOUT_GRADIENT = ("stage*.branch1.1.bias", "stage*.branch2.4.bias")
 # fmt: off
 IMAGENET = (  # table 5 of the paper
     # width  stages 2-4 and conv5      parameters  multiply-adds   top-1
@@ -144,6 +146,8 @@ for width, maps, parameters, multiply_adds, top1 in IMAGENET:
             summary="Half of the channels pass each unit untouched, then all are shuffled.",
             top1=top1,
             top1_source="torchvision, weights IMAGENET1K_V1",
+            notes=(SHIFTS,),
+            no_gradient=WITHOUT_GRADIENT,
         )
     )(partial(ShuffleNetV2, maps))
 
@@ -157,6 +161,7 @@ for width, maps, parameters, multiply_adds in SMALL:
             parameters=parameters,
             multiply_adds=multiply_adds,
             summary="ShuffleNet v2 behind a 3x3 stem of stride 1 without a pool.",
-            notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.",),
+            notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.", SHIFTS),
+            no_gradient=WITHOUT_GRADIENT,
         )
     )(partial(ShuffleNetV2, maps, small_images=True))

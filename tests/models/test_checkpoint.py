@@ -41,7 +41,8 @@ def same(gradient, other, largest):
 
 @pytest.mark.parametrize("name", NETWORKS)
 def test_gradients_are_the_same_recomputed_and_channels_last(name):
-    side = min(max(2 * minimum_size(name), 16), max(card(name).image_size))
+    # batch norm over a handful of values magnifies rounding: maps must not shrink to a pixel
+    side = min(max(2 * minimum_size(name), 64), max(card(name).image_size))
     torch.manual_seed(0)
     plain = create(name, image_size=side).double().train()
     again, last = copy.deepcopy(recompute(copy.deepcopy(plain))), copy.deepcopy(plain)
