@@ -22,7 +22,7 @@ class GlobalResponseNorm(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         space, shape = ((2, 3), (-1, 1, 1)) if self.dim == 1 else ((1, 2), (-1,))
-        length = torch.linalg.vector_norm(x, dim=space, keepdim=True)
+        length: Tensor = torch.linalg.vector_norm(x, dim=space, keepdim=True)
         share = length / (length.mean(dim=self.dim, keepdim=True) + self.eps)
         return x + (self.weight.view(shape) * (x * share) + self.bias.view(shape))
 
