@@ -72,8 +72,6 @@ def groups(patient: Patient) -> Iterator[Hit]:
         for behind in patient.downstream(node, lambda n: isinstance(n.op, mixing)):
             if isinstance(behind.op, Conv) and behind.op.groups == op.groups and not _depthwise(behind.op):
                 message = f"{op.groups} groups behind those of {node.name} never exchange anything."
-                    f"{op.groups} groups behind {op.groups} groups ({node.name}) never exchange anything."
-                )
                 fix = f"write nn.ChannelShuffle({op.groups}) between, or groups=1 in one of them"
                 yield Hit(behind.name, message, fix)
                 break

@@ -1,0 +1,231 @@
+"""Running a module on an input, watched: every layer and every function, and where it ends.
+
+The only file of this room that knows torch. Module, buffers, modes and the random state are afterwards as
+they were. Functional calls, additions and concatenations are seen as well, through torch's function mode.
+"""
+
+from __future__ import annotations
+
+import sys
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.overrides import TorchFunctionMode
+
+from striate.doctor.constructor import positional
+from striate.doctor.trace import Layer, Sizes, Step, Trace, Value
+
+_TORCH = str(Path(torch.__file__).parent)
+_OWN = str(Path(__file__))
+_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
+_SHAPED = ("view", "reshape", "flatten", "unflatten", "permute")
+
+
+def run_module(module: nn.Module, example: Tensor | Sequence[Tensor], *, training: bool = False) -> Trace:
+    """Run ``module`` on ``example`` in the mode asked for; whatever it raises is in the trace."""
+    given = (example,) if isinstance(example, Tensor) else tuple(example)
+    with _as_it_was(module):
+        module.train(training)
+        return _watched(module, given, lambda: module(*given))
+
+
+def rerun(module: nn.Module, sizes: Sequence[Sizes]) -> Trace:
+    """The same for other input sizes and without values (meta tensors): nothing is computed."""
+    named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in named.items()}
+    given = tuple(torch.empty(size, device="meta") for size in sizes)
+    with _as_it_was(module):
+        module.eval()
+        return _watched(module, given, lambda: functional_call(module, meta, given))
+
+
+def _watched(module: nn.Module, given: tuple[Tensor, ...], call: Callable[[], Any]) -> Trace:
+    watch = Watch(module)
+    error = None
+    with watch.hooked(), torch.no_grad():
+        try:
+            with watch:
+                call()
+        except Exception as fault:  # a user's module may raise anything
+            error = str(fault).strip() or type(fault).__name__
+            watch.end()
+    inputs = tuple(watch.value(tensor) for tensor in given)
+    return Trace(type(module).__name__, inputs, tuple(watch.steps), error, module.training)
+
+
+class Watch(TorchFunctionMode):
+    """Keeps a step for each layer of torch.nn, and for each function called outside of them."""
+
+    def __init__(self, module: nn.Module) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.steps: list[Step] = []
+        self._root = module
+        self._names = {part: name for name, part in module.named_modules()}
+        self._own = {id(t) for t in (*module.parameters(), *module.buffers())}
+        self._running: list[tuple[nn.Module, tuple[Value, ...]]] = []
+        self._makers: dict[int, tuple[weakref.ref[Tensor], int]] = {}
+        self._failed: Step | None = None
+
+    def value(self, tensor: Tensor) -> Value:
+        """Shape, dtype and maker of a tensor."""
+        known, index = self._makers.get(id(tensor), (None, None))
+        alive = known is not None and known() is tensor
+        return Value(tuple(tensor.shape), str(tensor.dtype).partition(".")[2], index if alive else None)
+
+    def __torch_function__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        kwargs = dict(kwargs or {})
+        name = str(getattr(func, "__name__", "")).strip("_")
+        inside = bool(self._running) and _is_layer(self._running[-1][0])
+        if inside or name == "get":
+            return func(*args, **kwargs)
+        tensors = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) not in self._own]
+        values = tuple(map(self.value, tensors))
+        step = Step(self._inner(name), _function(name, args, kwargs), values, None, _source())
+        self._failed = step if values else None
+        result = func(*args, **kwargs)
+        self._failed = None
+        if values:
+            self._keep(step, result)
+        return result
+
+    def end(self) -> None:
+        """The run has ended early: the step that failed is the innermost that was running."""
+        if self._failed is None and self._running:
+            module, values = self._running[-1]
+            self._failed = self._layer_step(module, values)
+        if self._failed is not None:
+            self.steps.append(self._failed)
+
+    @contextmanager
+    def hooked(self) -> Iterator[None]:
+        """Hooks on all modules, for the time of a run."""
+        handles = [
+            handle
+            for part in self._names
+            for handle in (
+                part.register_forward_pre_hook(self._enter, with_kwargs=True),
+                part.register_forward_hook(self._leave),
+            )
+        ]
+        try:
+            yield
+        finally:
+            for handle in handles:
+                handle.remove()
+
+    def _enter(self, module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        with torch._C.DisableTorchFunction():
+            self._running.append((module, tuple(map(self.value, _tensors((args, kwargs))))))
+
+    def _leave(self, module: nn.Module, args: Any, result: Any) -> None:
+        _, values = self._running.pop()
+        if _is_layer(module):
+            self._keep(self._layer_step(module, values), result)
+
+    def _keep(self, step: Step, result: Any) -> None:
+        made = list(_tensors(result))
+        if not made:
+            return
+        for tensor in made:
+            self._makers[id(tensor)] = (weakref.ref(tensor), len(self.steps))
+        done = Step(
+            step.name, step.layer, step.inputs, tuple(made[0].shape), step.source, step.module, step.dtype
+        )
+        self.steps.append(done)
+
+    def _layer_step(self, module: nn.Module, values: tuple[Value, ...]) -> Step:
+        name = self._names[module]
+        arguments = {
+            key: getattr(module, key) for key in positional(type(module).__name__) if hasattr(module, key)
+        }
+        if "bias" in arguments:
+            arguments["bias"] = arguments["bias"] is not None
+        own = next((p for p in module.parameters() if p.is_floating_point()), None)
+        dtype = None if own is None else str(own.dtype).partition(".")[2]
+        layer = Layer(type(module).__name__, arguments)
+        return Step(name or layer.kind, layer, values, None, _source(), name, dtype)
+
+    def _inner(self, name: str) -> str:
+        path = self._names[self._running[-1][0]] if self._running else ""
+        return f"{path}.{name}" if path else name
+
+
+def _is_layer(module: nn.Module) -> bool:
+    """A layer of torch.nn, and no container."""
+    return type(module).__module__.startswith("torch.nn.") and not any(True for _ in module.children())
+
+
+def _function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Layer:
+    """What a function call says, in the words of the layer where there is one."""
+    weight = kwargs.get("weight", args[1] if len(args) > 1 else None)
+    if name == "linear" and isinstance(weight, Tensor):
+        return Layer("Linear", {"in_features": weight.shape[-1], "out_features": weight.shape[0]})
+    if name in _CONVOLUTIONS and isinstance(weight, Tensor):
+        names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
+        own = {**dict(zip(names, args, strict=False)), **kwargs}
+        groups = own.get("groups", 1)
+        arguments = {
+            "in_channels": weight.shape[1] * groups,
+            "out_channels": weight.shape[0],
+            "kernel_size": tuple(weight.shape[2:]),
+            **{key: own[key] for key in names[3:] if key in own},
+        }
+        return Layer(name.capitalize(), arguments)
+    if name in _SHAPED:
+        return Layer(name, {"shape": tuple(args[1:]) + tuple(kwargs.values())})
+    if name in ("cat", "concat", "concatenate", "stack"):
+        return Layer(
+            "cat" if name != "stack" else name, {"dim": kwargs.get("dim", args[1] if len(args) > 1 else 0)}
+        )
+    if "pool" in name and len(args) > 1:
+        return Layer(
+            name, {"kernel_size": args[1], **{k: v for k, v in kwargs.items() if k in ("stride", "padding")}}
+        )
+    return Layer(name)
+
+
+def _tensors(value: Any) -> Iterator[Tensor]:
+    if isinstance(value, Tensor):
+        yield value
+    elif isinstance(value, Mapping):
+        yield from _tensors(tuple(value.values()))
+    elif isinstance(value, (list, tuple)):
+        for entry in value:
+            yield from _tensors(entry)
+
+
+def _source() -> str | None:
+    """The innermost line that is neither torch's nor ours."""
+    frame = sys._getframe(1)
+    while frame is not None:
+        file = frame.f_code.co_filename
+        if not file.startswith((_TORCH, _OWN, "<")):
+            path = Path(file)
+            short = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
+            return f"{short.as_posix()}:{frame.f_lineno}"
+        frame = frame.f_back  # type: ignore[assignment]
+    return None
+
+
+@contextmanager
+def _as_it_was(module: nn.Module) -> Iterator[None]:
+    """Modes, buffers and the random state are put back."""
+    modes = [(part, part.training) for part in module.modules()]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    with torch.random.fork_rng(devices=[]):
+        try:
+            yield
+        finally:
+            for part, mode in modes:
+                part.training = mode
+            with torch.no_grad():
+                for buffer, before in buffers:
+                    buffer.copy_(before)
