@@ -103,8 +103,9 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             return table[number]
         rows = Memory(None, len(table), "table")
         rows.reach(number.low, number.high + 1)
-        if len(set(table)) == 1:
-            return table[0]
+        steps = {after - before for before, after in zip(table, table[1:], strict=False)}
+        if len(steps) <= 1:  # a straight line needs no table
+            return self.plus(table[0], self.times(number, *steps)) if steps else table[0]
         kind = ir.ArrayType(I64, len(table))
         place = ir.GlobalVariable(self.mod, kind, self.mod.get_unique_name("table"))
         place.linkage, place.global_constant = "internal", True
@@ -165,6 +166,19 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
     def spread(self, memory: Memory, index: Number) -> Vector:
         """One value in every lane."""
         return self.splat(self.load(self.address(memory, index, 1), typ=F32, align=4))
+
+    def prefetch(self, memory: Memory, index: Number) -> None:
+        """Ask for a cache line that will be read soon. It may lie beyond the buffer: a hint cannot fault.
+
+        0, 2, 1: for reading, into the second-level cache, of data.
+        """
+        number = ir.IntType(32)
+        name = "llvm.prefetch.p0"
+        function = self.mod.globals.get(name) or ir.Function(
+            self.mod, ir.FunctionType(VOID, [POINTER, number, number, number]), name
+        )
+        address = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
+        self.call(function, [address, *(ir.Constant(number, value) for value in (0, 2, 1))])
 
     def variable(self, value: Any) -> Any:
         """A place in a register (LLVM's sroa pass makes it one)."""

@@ -10,6 +10,8 @@ import weakref
 from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
+from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -99,18 +101,31 @@ class Program:
     def _run(self, stretch: Stretch, images: int) -> None:
         hands = self._threads if self._work * images >= WORTH_SHARING else 1
         self._arrived[0] = 0
-
-        def share(hand: int, hands: int) -> None:
-            start = self._table.ctypes.data + 8 * FIELDS * stretch.first
-            scratch = self._scratch[hand].ctypes.data
-            self._drive(
-                start, stretch.count, images, hand, hands, scratch, self._arrived.ctypes.data, _GIVE_WAY
-            )
-
         if hands == 1:
-            share(0, 1)
+            self._share(stretch, images, 0, 1)
         else:
-            self._crew.run(share, hands)
+            self._crew.run(partial(self._share, stretch, images), hands)
+
+    def _share(self, stretch: Stretch, images: int, hand: int, hands: int) -> None:
+        """One thread's share of a stretch; the GIL is free meanwhile."""
+        start = self._table.ctypes.data + 8 * FIELDS * stretch.first
+        scratch, arrived = self._scratch[hand].ctypes.data, self._arrived.ctypes.data
+        self._drive(start, stretch.count, images, hand, hands, scratch, arrived, _GIVE_WAY)
+
+    def measure(self, repeats: int = 5) -> list[float]:
+        """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.
+
+        Values are whatever lies in memory; kernels take as long for any finite numbers.
+        """
+        with self._lock:
+            self._make_room(1)
+            best = [float("inf")] * len(self._steps)
+            for _ in range(repeats):
+                for number in range(len(self._steps)):
+                    start = perf_counter()
+                    self._share(Stretch(number, 1), 1, 0, 1)
+                    best[number] = min(best[number], perf_counter() - start)
+            return best
 
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
         """A word that has no kernel, by its definition, in float32."""

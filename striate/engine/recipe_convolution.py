@@ -6,7 +6,9 @@ from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.tile import direct_tile
+from striate.engine.kernels.grouped import Grouped, lanes_of
+from striate.engine.kernels.tile import direct_tile, winograd_scheme
+from striate.engine.kernels.winograd import Product, Scheme, Tiles, Transform
 from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
@@ -49,9 +51,39 @@ class Convolution(Recipe):
         added = None
         if stage.added:
             added, values["added"] = layouts[stage.added.root], stage.added.root
-        kernel = self._direct(source, target, Finish(stage.words, added))
-        bias = stage.tensors.get("bias")
-        return [Part(kernel, values, kernel.pack(self.weight, bias, self.groups))]
+        finish, bias = Finish(stage.words, added), stage.tensors.get("bias")
+        narrow = lanes_of(target.channels, source.channels, self.groups, target.lanes)
+        if narrow is not None:
+            kernel = Grouped(source, target, self.window, self._columns(target), narrow, finish)
+            return [Part(kernel, values, kernel.pack(self.weight, bias))]
+        scheme = self._scheme(source, target, finish)
+        if scheme is not None:
+            return self._winograd(scheme, values, scheme.pack(self.weight, bias))
+        direct = self._direct(source, target, finish)
+        return [Part(direct, values, direct.pack(self.weight, bias, self.groups))]
+
+    def _columns(self, target: Layout) -> int:
+        """Outputs of a grouped tile: as even as the width allows, beside the weights in registers."""
+        most = max(1, min(target.width, 14, self.settings.target.registers // 2 - 1))
+        return -(-target.width // -(-target.width // most))
+
+    def _scheme(self, source: Layout, target: Layout, finish: Finish) -> Scheme | None:
+        """Winograd's form for this convolution, if it has one and it pays."""
+        plain = Window((3, 3), before=self.window.before)
+        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1:
+            return None
+        return winograd_scheme(source, target, self.window.before, finish, self.settings.target)
+
+    @staticmethod
+    def _winograd(scheme: Scheme, values: dict[str, str], constants: dict[str, np.ndarray]) -> list[Part]:
+        if scheme.together < scheme.tiles:
+            return [Part(Tiles(scheme), values, constants)]
+        memory = {"transformed": scheme.n**2 * scheme.v_step}
+        source, rest = values["source"], {key: root for key, root in values.items() if key != "source"}
+        return [
+            Part(Transform(scheme), {"source": source}, memory=memory),
+            Part(Product(scheme), rest, constants, memory),
+        ]
 
     def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
         outputs, seen, kh, kw = self.weight.shape

@@ -20,6 +20,7 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.layout import Layout
 
+AHEAD = 4096  # values: weights come from far away, and are asked for long before they are needed
 UNROLLED = 4  # input channels in the innermost body; more cost LLVM time and gain nothing
 Array = NDArray[np.float32]
 
@@ -211,6 +212,8 @@ def multiply_taps(
         for channel in range(count):
             at = to.times(to.plus(row, channel), vectors * lanes)
             weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(vectors)]
+            for q in range(vectors):
+                to.prefetch(weights, to.plus(at, q * lanes + AHEAD))
             for pixel, row_of_sums in zip(pixels, sums, strict=True):
                 value = to.spread(image, to.plus(first, pixel + channel))
                 for q, variable in enumerate(row_of_sums):

@@ -1,0 +1,132 @@
+"""Convolution in small groups, depthwise above all: every output lane reads its own few channels.
+
+With groups narrower than a vector, one vector of outputs belongs to several groups, and spreading one input
+value over all lanes would be wrong. Instead the input vector is permuted, so that each lane finds the j-th
+channel of its own group; in a depthwise convolution it is already there.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.engine.emit import Vector
+from striate.engine.index import Number
+from striate.engine.kernels.direct import Window
+from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.layout import Layout
+
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Grouped(Kernel):
+    """``lanes_of``: for the j-th channel of a group, the input lane each output lane reads.
+
+    Output block b reads input block b only; ``tile``: columns of outputs held in registers.
+    """
+
+    family: ClassVar[str] = "grouped"
+    source: Layout
+    target: Layout
+    window: Window
+    tile: int
+    lanes_of: tuple[tuple[int, ...], ...]
+    finish: Finish
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        (kh, kw), lanes, added = self.window.kernel, self.target.lanes, self.finish.added
+        return (
+            Operand("source", self.source.size),
+            Operand("weights", self.target.blocks * kh * kw * len(self.lanes_of) * lanes, shared=True),
+            Operand("bias", self.target.blocks * lanes, shared=True),
+            Operand("target", self.target.size),
+            *((Operand("added", added.size),) if added else ()),
+        )
+
+    @property
+    def units(self) -> int:
+        return self.target.blocks * self.target.height
+
+    @property
+    def multiply_adds(self) -> int:
+        kh, kw = self.window.kernel
+        return self.target.pixels * self.target.blocks * self.target.lanes * kh * kw * len(self.lanes_of)
+
+    def describe(self) -> str:
+        return f"1x{self.tile} pixels, {len(self.lanes_of)} channels a group{self.finish.describe()}"
+
+    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
+        """Weights (K, C / groups, kh, kw) as [block][tap][channel of the group][lane]."""
+        outputs, seen, kh, kw = weight.shape
+        full = np.zeros((self.target.blocks * self.target.lanes, seen, kh * kw), np.float32)
+        full[:outputs] = weight.reshape(outputs, seen, kh * kw)
+        blocked = full.reshape(self.target.blocks, self.target.lanes, seen, kh * kw)
+        shift = np.zeros(self.target.blocks * self.target.lanes, np.float32)
+        if bias is not None:
+            shift[:outputs] = bias
+        return {"weights": np.ascontiguousarray(blocked.transpose(0, 3, 2, 1)).ravel(), "bias": shift}
+
+    def body(self, work: Work) -> None:
+        """One row of one block of channels, ``tile`` pixels at a time."""
+        to, target, source, added = work.to, self.target, self.source, self.finish.added
+        block, y = to.divide(work.unit, target.height)
+        (kh, kw), (sy, sx) = self.window.kernel, self.window.stride
+        top, left = self.window.before
+        seen, lanes = len(self.lanes_of), to.lanes
+        weights, image = work.buffer("weights"), work.buffer("source")
+        own = to.times(block, kh * kw * seen * lanes)
+        few = kh * kw * seen + self.tile + 2 <= work.to.target.registers
+        kept = {i: to.get(weights, to.plus(own, i * lanes)) for i in range(kh * kw * seen if few else 0)}
+        shift = to.get(work.buffer("bias"), to.times(block, lanes))
+        start = source.start - top * source.row - left * lanes
+        base = to.plus(start, to.times(block, source.block), to.times(y, sy * source.row))
+        with to.loop(-(-target.width // self.tile)) as turn:
+            x = to.least(to.times(turn, self.tile), target.width - self.tile)
+            at = to.plus(base, to.times(x, sx * lanes))
+            sums = [shift] * self.tile
+
+            def weight(tap: int) -> Vector:
+                return kept[tap] if few else to.get(weights, to.plus(own, tap * lanes))
+
+            self._taps(to, image, at, weight, sums)
+            for p, value in enumerate(sums):
+                other = to.get(work.buffer("added"), _at(to, added, block, y, x, p)) if added else None
+                result = self.finish.apply(to, value, other)
+                to.put(result, work.buffer("target"), _at(to, target, block, y, x, p))
+
+    def _taps(self, to: Any, image: Any, at: Number, weight: Any, sums: list[Vector]) -> None:
+        """Each input pixel is loaded once and used by all the outputs of the tile that see it."""
+        (kh, kw), (_, sx), (dy, dx) = self.window.kernel, self.window.stride, self.window.dilation
+        lanes, seen = to.lanes, len(self.lanes_of)
+        for i in range(kh):
+            users: dict[int, list[tuple[int, int]]] = {}
+            for p in range(self.tile):
+                for j in range(kw):
+                    users.setdefault(p * sx + j * dx, []).append((p, j))
+            for column, pairs in sorted(users.items()):
+                pixel = to.get(image, to.plus(at, i * dy * self.source.row + column * lanes))
+                for c, order in enumerate(self.lanes_of):
+                    straight = order == tuple(range(lanes))
+                    value = pixel if straight else to.pick(pixel, pixel, order)
+                    for p, j in pairs:
+                        sums[p] = to.multiply_add(value, weight((i * kw + j) * seen + c), sums[p])
+
+
+def _at(to: Any, layout: Layout, block: Number, y: Number, x: Number, p: int) -> Number:
+    pixel = to.plus(to.times(y, layout.row), to.times(to.plus(x, p), layout.lanes))
+    result: Number = to.plus(layout.start, to.times(block, layout.block), pixel)
+    return result
+
+
+def lanes_of(outputs: int, inputs: int, groups: int, lanes: int) -> tuple[tuple[int, ...], ...] | None:
+    """The permutations, if all blocks of outputs share them and each reads the input block of its own number."""
+    each, seen = outputs // groups, inputs // groups
+    if groups == 1 or each != seen or lanes % each:
+        return None
+    return tuple(tuple(lane // each * seen + j for lane in range(lanes)) for j in range(seen))

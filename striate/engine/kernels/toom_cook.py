@@ -1,0 +1,118 @@
+"""The three matrices of Winograd's minimal filtering F(m, r): m outputs of an r-tap filter in m + r - 1 products.
+
+y = A^T [(G g) * (B^T d)]: polynomials d and g are evaluated at m + r - 2 points and at infinity, multiplied there,
+and the product's coefficients interpolated; transposing that gives the filter. Toom 1963, Cook 1966, Winograd
+1980; for convolutional networks: Lavin and Gray 2015, arXiv 1509.09308. All in exact fractions.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cache
+
+import numpy as np
+
+from striate.engine.emit import Emitter, Vector
+
+Matrix = tuple[tuple[Fraction, ...], ...]
+# few multiplications and small numbers; the error grows with their size (Barabasz et al. 2018, arXiv 1803.10986)
+POINTS = (0, 1, -1, 2, -2)
+
+
+@dataclass(frozen=True)
+class Filtering:
+    """``outputs`` m, ``taps`` r; at, g, bt: A^T (m, n), G (n, r), B^T (n, n) with n = m + r - 1."""
+
+    outputs: int
+    taps: int
+    at: Matrix
+    g: Matrix
+    bt: Matrix
+
+    @property
+    def size(self) -> int:
+        return self.outputs + self.taps - 1
+
+
+@cache
+def filtering(outputs: int, taps: int) -> Filtering:
+    points = [Fraction(point) for point in POINTS[: outputs + taps - 2]]
+    last = outputs + taps - 2  # the row of the point at infinity
+
+    def product(roots: list[Fraction]) -> list[Fraction]:
+        """Coefficients of the polynomial with these roots, lowest first."""
+        poly = [Fraction(1)]
+        for root in roots:
+            poly = [a - root * b for a, b in zip([Fraction(0), *poly], [*poly, Fraction(0)], strict=True)]
+        return poly
+
+    at = [[*(point**i for point in points), Fraction(i == outputs - 1)] for i in range(outputs)]
+    bt = [[*product(points[:j] + points[j + 1 :]), Fraction(0)] for j in range(last)]
+    bt.append(product(points))
+    g = []
+    for j, point in enumerate(points):
+        scale = Fraction(1)
+        for other in points[:j] + points[j + 1 :]:
+            scale *= point - other
+        g.append([point**k / scale for k in range(taps)])
+    g.append([Fraction(k == taps - 1) for k in range(taps)])
+    return Filtering(outputs, taps, _frozen(at), _frozen(g), _frozen(bt))
+
+
+def _frozen(rows: list[list[Fraction]]) -> Matrix:
+    return tuple(tuple(row) for row in rows)
+
+
+def as_array(matrix: Matrix) -> np.ndarray:
+    return np.array([[float(entry) for entry in row] for row in matrix])
+
+
+def combine(to: Emitter, row: list[Fraction], vectors: list[Vector]) -> Vector:
+    """sum of row[j] * vectors[j]: zeros are skipped, ones cost an addition, the rest a multiply-add."""
+    terms = sorted(((c, x) for c, x in zip(row, vectors, strict=True) if c), key=lambda t: abs(t[0]) != 1)
+    total: Vector = None
+    for c, x in terms:
+        if total is None:
+            total = x if c == 1 else to.fmul(x, to.constant(float(c)))
+        elif abs(c) == 1:
+            total = to.fadd(total, x) if c == 1 else to.fsub(total, x)
+        else:
+            total = to.multiply_add(x, to.constant(float(c)), total)
+    return total
+
+
+def rows_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vector]:
+    """matrix @ vectors. Neighbouring rows of points p and -p are E + O and E - O: E and O are computed once."""
+    results: list[Vector] = []
+    while len(results) < len(matrix):
+        i = len(results)
+        pair = matrix[i : i + 2]
+        if len(pair) == 2:
+            even = [(a + b) / 2 for a, b in zip(*pair, strict=True)]
+            odd = [(a - b) / 2 for a, b in zip(*pair, strict=True)]
+            if any(even) and any(odd) and not any(e and o for e, o in zip(even, odd, strict=True)):
+                e, o = combine(to, even, vectors), combine(to, odd, vectors)
+                results += [to.fadd(e, o), to.fsub(e, o)]
+                continue
+        results.append(combine(to, list(matrix[i]), vectors))
+    return results
+
+
+def columns_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vector]:
+    """matrix @ vectors, columns j and j + 1 being points p and -p: even rows use their sum, odd the difference."""
+    rows: list[list[Fraction]] = [[] for _ in matrix]
+    chosen: list[list[Vector]] = [[] for _ in matrix]
+    j = 0
+    while j < len(vectors):
+        paired = 0 < j and j + 1 < len(vectors) - 1
+        both = (
+            (to.fadd(vectors[j], vectors[j + 1]), to.fsub(vectors[j], vectors[j + 1]))
+            if paired
+            else (vectors[j],) * 2
+        )
+        for i, row in enumerate(matrix):
+            rows[i].append(row[j])
+            chosen[i].append(both[i % 2])
+        j += 2 if paired else 1
+    return [combine(to, row, some) for row, some in zip(rows, chosen, strict=True)]

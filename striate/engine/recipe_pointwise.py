@@ -1,0 +1,64 @@
+"""What acts on each value, joins of two maps, and channels that have to move."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from striate import ops
+from striate.engine.choose import Layouts, Part, Recipe, recipe
+from striate.engine.kernels.activation import POINTWISE
+from striate.engine.kernels.elementwise import JOINS, Elementwise
+from striate.engine.kernels.move import MoveBlock
+from striate.engine.recipe_pool import finish_of
+from striate.engine.stage import Move, Stage
+
+
+@recipe(*POINTWISE, ops.Scale, ops.PReLU, *JOINS)
+class Pointwise(Recipe):
+    @classmethod
+    def takes(cls, stage: Stage) -> bool:
+        first, output = stage.inputs[0], stage.output
+        if isinstance(stage.op, (ops.Scale, ops.PReLU)):
+            channels = len(first.shape) == 1 or getattr(stage.op, "dim", 1) == 1
+            return first.natural and len(first.shape) <= 3 and channels
+        if isinstance(stage.op, JOINS):
+            return all(
+                (value.shape == output.shape and value.dims == output.dims)
+                or (value.natural and output.natural and value.shape == (output.shape[0], 1, 1))
+                for value in stage.inputs
+            )
+        return first.dims == output.dims
+
+    def build(self, layouts: Layouts) -> list[Part]:
+        stage = self.stage
+        finish, more = finish_of(stage, layouts)
+        target = layouts[stage.output.root]
+        sources = tuple(layouts[value.root] for value in stage.inputs)
+        kernel = Elementwise(stage.op, sources, target, finish)
+        values = {f"source{i}": value.root for i, value in enumerate(stage.inputs)}
+        constants = {}
+        for role, tensor in stage.tensors.items():
+            padded = np.zeros(target.blocks * target.lanes, np.float32)
+            padded[: target.channels] = tensor  # one slope for all channels, or one each
+            constants[role] = padded
+        return [Part(kernel, {**values, "target": stage.output.root, **more}, constants)]
+
+
+@recipe(Move)
+class Moving(Recipe):
+    def build(self, layouts: Layouts) -> list[Part]:
+        stage = self.stage
+        target = layouts[stage.output.root]
+        if not isinstance(stage.op, Move):
+            raise TypeError(type(stage.op).__name__)
+        parts = []
+        for block in range(target.blocks):
+            places = stage.op.places[block * target.lanes : (block + 1) * target.lanes]
+            used = sorted({source for source, _ in places})
+            sources = tuple(layouts[stage.inputs[i].root] for i in used)
+            own = tuple((used.index(source), channel) for source, channel in places)
+            values = {f"source{i}": stage.inputs[source].root for i, source in enumerate(used)}
+            kernel = MoveBlock(sources, target, block, own)
+            last = block == target.blocks - 1
+            parts.append(Part(kernel, {**values, "target": stage.output.root}, wait=last))
+        return parts
