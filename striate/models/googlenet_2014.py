@@ -53,15 +53,16 @@ def inception(name: str) -> Branches:
     )
 
 
-def auxiliary_head(in_shape: tuple[int, ...], classes: int) -> nn.Sequential:
+def auxiliary_head(name: str, in_shape: tuple[int, ...], classes: int) -> nn.Sequential:
     """Section 5: mean over 5x5 windows 3 apart, 128 1x1 convolutions, 1024 units, dropout 0.7, classes.
 
-    From maps of ``in_shape`` (N, C, H, W) to (N, classes), of one H and W.
+    From maps of ``in_shape`` (N, C, H, W) to (N, classes), of one H and W; ``name`` is for the error when the
+    maps are too small.
     """
     layers: OrderedDict[str, nn.Module] = OrderedDict(
         pool=nn.AvgPool2d(5, 3), conv=convolution(in_shape[1], 128), flatten=nn.Flatten()
     )
-    _, values = output_shape(nn.Sequential(layers), in_shape)
+    _, values = output_shape(nn.Sequential(OrderedDict({name: nn.Sequential(layers)})), in_shape)
     layers |= OrderedDict(
         fc1=nn.Linear(values, 1024), relu=nn.ReLU(), dropout=nn.Dropout(0.7), fc2=nn.Linear(1024, classes)
     )
@@ -97,10 +98,10 @@ class GoogLeNet2014(nn.Module):
         self.aux1: nn.Module | None = None
         self.aux2: nn.Module | None = None
         if auxiliary:
-            early = nn.Sequential(self.stem, self.stage3, self.inception4a)
-            _, _, height, width = output_shape(early, (2, in_channels, *image_size))
-            self.aux1 = auxiliary_head((2, 512, height, width), classes)
-            self.aux2 = auxiliary_head((2, 528, height, width), classes)
+            early = OrderedDict(stem=self.stem, stage3=self.stage3, inception4a=self.inception4a)
+            _, _, height, width = output_shape(nn.Sequential(early), (2, in_channels, *image_size))
+            self.aux1 = auxiliary_head("aux1", (2, 512, height, width), classes)
+            self.aux2 = auxiliary_head("aux2", (2, 528, height, width), classes)
         self.head = nn.Sequential(nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(0.4))
         self.fc = nn.Linear(1024, classes)
         for name, layer in self.named_modules():
