@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from striate.api.checking import check
+from striate.api.checking import check, rule_page, rules, write_sarif
 from striate.api.evaluation import evaluate
 from striate.api.explaining import explain
 from striate.api.prediction import compile, load, predict
@@ -40,7 +40,10 @@ __all__ = [
     "predict",
     "report",
     "resume",
+    "rule_page",
+    "rules",
     "train",
+    "write_sarif",
 ]
 
 

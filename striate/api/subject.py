@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
 from striate.errors import ArgumentError, StriateError, UnknownNameError, UnsupportedError
-from striate.graph import Graph, Shape
+from striate.graph import Graph, Shape, Weights
 
 if TYPE_CHECKING:
     from torch import nn
@@ -31,6 +31,10 @@ class Subject:
     title: str
     graph: Graph
     trainable: frozenset[str] | None
+    weights: Weights | None = None
+    """Its tensors, where they are known."""
+    parameters: frozenset[str] | None = None
+    """Names of all parameters that a module owns, also of those that no layer uses."""
 
 
 def parse_input(size: str | Sequence[int] | None) -> tuple[int, ...] | None:
@@ -75,6 +79,19 @@ def subject(model: Any, size: str | Sequence[int] | None = None) -> Subject:
     return _of_name(text, wanted)
 
 
+def module_of(model: Any) -> nn.Module | None:
+    """The module itself, where MODEL is one or is ``FILE.py:CLASS(args)``; None for everything else."""
+    if isinstance(model, (str, Path)):
+        match = FILE_AND_CLASS.fullmatch(str(model))
+        model = _load_class(match) if match else None
+    if model is None or isinstance(model, Graph):
+        return None
+    require_train("running a module")
+    from torch import nn
+
+    return model if isinstance(model, nn.Module) else None
+
+
 def _of_name(name: str, size: tuple[int, ...] | None) -> Subject:
     require_train(f"explaining {name}")
     from striate.models import card, create
@@ -103,7 +120,7 @@ def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
         bundle = read_bundle(folder)
         names = bundle.card.get("trainable")
         trainable = frozenset(names) if names is not None else None
-        return Subject(str(folder), _with_input(bundle.graph, size), trainable)
+        return Subject(str(folder), _with_input(bundle.graph, size), trainable, bundle.weights)
     run = RunFolder.open(folder)
     if (run.bundle / "graph.json").exists():
         return _of_folder(run.bundle, size)
@@ -125,9 +142,10 @@ def _of_module(module: nn.Module, title: str, size: tuple[int, ...] | None) -> S
             f"input must be given for {title}, a class has no size of its own: "
             "add for example --input 3x224x224."
         )
-    graph, _ = capture(module, (1, *size))
-    trainable = frozenset(name for name, tensor in module.named_parameters() if tensor.requires_grad)
-    return Subject(title, graph, trainable)
+    graph, weights = capture(module, (1, *size))
+    named = dict(module.named_parameters())
+    trainable = frozenset(name for name, tensor in named.items() if tensor.requires_grad)
+    return Subject(title, graph, trainable, weights, frozenset(named))
 
 
 def _with_input(graph: Graph, size: tuple[int, ...] | None) -> Graph:

@@ -5,6 +5,7 @@
     rules_...    one family a file              lint       the rules applied, and chosen in pyproject.toml
     trial        running a module, watched      trace      what happened while it ran
     diagnosis    why it failed, the mended line remedy_... one family of failures a file
+    building     modules that cannot be built
     constructor  the line that built a layer, and the same line with other numbers
 
 Only ``trial`` knows torch; it is imported by whoever has a module to run.
@@ -12,7 +13,7 @@ Only ``trial`` knows torch; it is imported by whoever has a module to run.
 
 from striate.doctor.examine import examine
 from striate.doctor.findings import NetworkFinding, NetworkReport
-from striate.doctor.lint import Choice, configured, lint, overview, page
+from striate.doctor.lint import Choice, configured, lint, page
 from striate.doctor.patient import InputStatistics, Patient
 from striate.doctor.rule import RULES, Rule
 
@@ -27,6 +28,5 @@ __all__ = [
     "configured",
     "examine",
     "lint",
-    "overview",
     "page",
 ]

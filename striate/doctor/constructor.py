@@ -77,7 +77,7 @@ class Written:
     @property
     def place(self) -> str:
         """ "net.py:12"."""
-        return f"{_short(self.file)}:{self.first}"
+        return f"{short_path(self.file)}:{self.first}"
 
     @property
     def text(self) -> str:
@@ -93,6 +93,11 @@ class Written:
             found = self.call.args[self.names.index(name)]
             return None if isinstance(found, ast.Starred) else found
         return None
+
+    @property
+    def called(self) -> str:
+        """ "nn.Linear" in ``nn.Linear(400, 120)``."""
+        return ast.unparse(self.call.func)
 
     def with_arguments(self, **values: Any) -> str | None:
         """The lines with other values; None where one of them is written as more than a number."""
@@ -176,7 +181,7 @@ def _written(file: str, first: int, text: str, call: ast.Call, names: tuple[str,
 
 def _init_of(cls: type) -> tuple[str, int, str] | None:
     try:
-        function = cls.__init__
+        function = next(vars(owner)["__init__"] for owner in cls.__mro__ if "__init__" in vars(owner))
         lines, first = inspect.getsourcelines(function)
         return inspect.getsourcefile(function) or "", max(first, 1), "".join(lines)
     except (OSError, TypeError):
@@ -216,6 +221,7 @@ def _parameters(thing: Any) -> tuple[str, ...]:
     return tuple(inspect.signature(cls).parameters)
 
 
-def _short(file: str) -> str:
+def short_path(file: str) -> str:
+    """The file as seen from the working folder, where it lies in it."""
     path = Path(file)
     return path.relative_to(Path.cwd()).as_posix() if path.is_relative_to(Path.cwd()) else str(path)

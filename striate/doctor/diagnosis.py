@@ -13,6 +13,7 @@ from striate.doctor import remedy_input, remedy_join, remedy_layer
 from striate.doctor.constructor import constructor, find
 from striate.doctor.findings import NetworkFinding, NetworkReport
 from striate.doctor.remedy import Remedy
+from striate.doctor.remedy_layer import images_mixed
 from striate.doctor.trace import Sizes, Step, Trace, show
 
 Rerun = Callable[[Sequence[Sizes]], Trace]
@@ -20,24 +21,30 @@ REMEDIES = (*remedy_input.REMEDIES, *remedy_layer.REMEDIES, *remedy_join.REMEDIE
 LARGEST = 1024  # pixels; no larger input is searched for
 
 
-def diagnose(title: str, trace: Trace, module: Any, rerun: Rerun | None = None) -> NetworkReport:
-    """The report of a run that failed. ``module`` is only looked at: its classes' source lines.
+def diagnose(title: str, trace: Trace, module: Any, rerun: Rerun | None = None) -> NetworkReport | None:
+    """The report of a run that failed; None for one that did not.
 
-    ``rerun`` runs the module for other input sizes; with it an input is searched that would fit.
+    Of ``module`` only the source lines are looked at. ``rerun`` runs it for other input sizes; with it an
+    input is searched that would fit.
     """
-    step = trace.failed
+    step, remedy = trace.failed, None
+    mixed = images_mixed(trace) if trace.error is None else None
+    if mixed is not None:
+        step, remedy = mixed
+    if step is None and trace.error is None:
+        return None
     if step is None:
         reason = f"{trace.title} fails before its first layer: {_first(trace.error)}"
         return NetworkReport(title, (NetworkFinding("error", "forward-fails", reason),), trace.text())
-    remedy = next((found for find_ in REMEDIES if (found := find_(trace, step)) is not None), None)
+    remedy = remedy or next((found for ask in REMEDIES if (found := ask(trace, step)) is not None), None)
     heading = f"{title} on {', '.join(show(value.shape) for value in trace.inputs)}:\n{trace.text()}"
     if remedy is None:
         finding = NetworkFinding("error", "forward-fails", _first(trace.error), step.name, None, step.source)
         return NetworkReport(title, (finding,), heading)
     place, fix = _line(remedy, step, module)
     if remedy.resize and rerun is not None and (size := fitting_input(trace, rerun)) is not None:
-        fix = _joined(fix, f"or use a {size} input")
-    fix = _joined(fix, *(f"or {way}" for way in remedy.instead))
+        fix = _joined(fix, f"or use {'an' if size.startswith(('8', '11x', '18x')) else 'a'} {size} input")
+    fix = _joined(fix, *(f"or {way}" if fix else way for way in remedy.instead))
     source = place or step.source
     finding = NetworkFinding("error", remedy.rule, remedy.says, step.name, fix, source)
     return NetworkReport(title, (finding,), heading)
@@ -47,13 +54,10 @@ def _line(remedy: Remedy, failed: Step, module: Any) -> tuple[str | None, str]:
     """Where the line stands that must change, and the line as it should be."""
     step = remedy.step or failed
     if remedy.code is not None:
-        return None, f"write {remedy.code}"
-    if remedy.kind is not None:
-        arguments = step.layer.arguments
-        return None, f"write {constructor(remedy.kind, arguments)}"
-    if not remedy.change:
+        return None, _joined(f"write {remedy.code}", remedy.then)
+    if not remedy.change and remedy.kind is None:
         return None, ""
-    call = constructor(step.layer.kind, {**step.layer.arguments, **remedy.change})
+    call = constructor(remedy.kind or step.layer.kind, {**step.layer.arguments, **remedy.change})
     whose = f" for {step.name}" if step is not failed else ""
     if step.module is None:
         return None, f"its weight must be that of {call}{whose}"
@@ -62,13 +66,16 @@ def _line(remedy: Remedy, failed: Step, module: Any) -> tuple[str | None, str]:
         return None, f"write {call}{whose}"
     written, names = found
     line = written.with_arguments(**{names[name]: value for name, value in remedy.change.items()})
+    if remedy.kind is not None and line is not None:
+        other = written.called.replace(step.layer.kind, remedy.kind)
+        line = line.replace(f"{written.called}(", f"{other}(")
     if line is None:
         return written.place, f"write {call}{whose}, where it now says: {written.text}"
     return written.place, f"instead of  {written.text}\nwrite       {line}"
 
 
 def fitting_input(trace: Trace, rerun: Rerun) -> str | None:
-    """The square input size nearest to the given one with which the whole network runs; "32x32".
+    """The smallest square input with which the whole network runs; "32x32".
 
     Found by bisection: the larger the input, the larger every map. None where there is none up to 1,024.
     """

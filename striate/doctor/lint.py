@@ -8,7 +8,7 @@ ignore = ["vector-lanes"]
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -103,9 +103,3 @@ def page(name: str) -> str:
         f"Off, in pyproject.toml:\n{off}",
     )
     return "\n\n".join(parts)
-
-
-def overview() -> list[tuple[str, str, str]]:
-    """(name, severity, title) of every rule, by family."""
-    ordered: Iterable[Rule] = sorted(RULES.values(), key=lambda found: found.family)
-    return [(found.name, found.severity, found.title) for found in ordered]

@@ -14,8 +14,8 @@ from striate.doctor.trace import Sizes, Step, Trace
 class Remedy:
     """``says``: what the failed step received and needed.
 
-    The mended line is either ``step``'s constructor with the arguments in ``change`` (None: the failed step's;
-    ``kind``: another layer's), or ``code``. ``instead`` are other ways.
+    The mended line is either the constructor of ``step`` (None: the failed step; ``kind``: another layer's)
+    with the arguments in ``change``, or ``code``. ``instead`` are other ways.
     """
 
     rule: str
@@ -24,9 +24,11 @@ class Remedy:
     step: Step | None = None
     kind: str | None = None
     code: str | None = None
+    then: str = ""
+    """What must follow, in one line."""
     instead: tuple[str, ...] = ()
     resize: bool = False
-    """Whether another input size may mend it as well, and is worth searching for."""
+    """Whether another input size may mend it as well."""
 
 
 def shape_before_flattening(trace: Trace, step: Step) -> Sizes | None:

@@ -33,7 +33,7 @@ def missing_batch(trace: Trace, step: Step) -> Remedy | None:
     axes = {axes_of(made.layer.kind) for made in trace.steps} - {None}
     if axes != {len(shape) - 1}:
         return None
-    says = f"the input {show(shape)} has no batch axis: (N, C, {'H, W' if len(shape) == 3 else '...'}) is expected."
+    says = f"the input {show(shape)} has no batch axis: the images of a batch are counted on axis 0."
     return Remedy("missing-batch-axis", says, code="x = x.unsqueeze(0)")
 
 

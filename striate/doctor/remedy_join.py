@@ -58,10 +58,11 @@ def _sizes(trace: Trace, step: Step, one: Value, two: Value, verb: str) -> Remed
     small, large = sorted((one, two), key=lambda value: value.shape[2:])
     sizes = ", ".join(map(str, large.shape[2:]))
     resample = f"x = F.interpolate(x, size=({sizes}))"
-    for value, goal, argument in ((small, large.shape[2:], "padding"), (large, small.shape[2:], "stride")):
+    ways = ((small, large, "stride"), (small, large, "padding"), (large, small, "stride"))
+    for value, goal, argument in ways:
         for made in trace.behind(value):
             if "kernel_size" in made.layer.arguments and made.module is not None:
-                found = _solve(made, goal, argument) if made.output[2:] == value.shape[2:] else None  # type: ignore[index]
+                found = _solve(made, goal.shape[2:], argument) if made.output[2:] == value.shape[2:] else None  # type: ignore[index]
                 if found is not None:
                     way = f"resample the smaller one to {target}: {resample}"
                     return Remedy("branches-differ", says, {argument: found}, made, instead=(way,))
@@ -85,10 +86,9 @@ def _candidates(step: Step, axis: int, goal: int, argument: str) -> Iterator[int
     values["padding"] = entry(arguments.get("padding", 0), axis)
     if not all(isinstance(value, int) for value in values.values()):
         return
-    limit = values["kernel_size"] // 2 if "Pool" in step.layer.kind else size + values["kernel_size"]
-    for choice in range(0 if argument == "padding" else 1, limit + 1):
+    span = values["dilation"] * (values["kernel_size"] - 1) + 1
+    for choice in range(span // 2 + 1) if argument == "padding" else range(1, size + 1):
         tried = values | {argument: choice}
-        span = tried["dilation"] * (tried["kernel_size"] - 1) + 1
         if (size + 2 * tried["padding"] - span) // tried["stride"] + 1 == goal:
             yield choice
 

@@ -40,7 +40,7 @@ def rank(trace: Trace, step: Step) -> Remedy | None:
     )
     if len(shape) in fits:
         return None
-    says = f"receives {show(shape)}, {len(shape)} axes, and works over {axes} spatial axes."
+    says = f"receives {show(shape)}, {len(shape)} axes; it works on {axes + 2}."
     if len(shape) > 2 and len(shape) - 2 in (1, 2, 3):
         kind = f"{step.layer.kind[:-2]}{len(shape) - 2}d"
         return Remedy("wrong-rank", says, kind=kind)
@@ -78,7 +78,7 @@ def dense(trace: Trace, step: Step) -> Remedy | None:
             instead=("flatten with x = torch.flatten(x, 1), which keeps the images apart",),
         )
     made = f": {times(before)}" if before is not None else ""
-    ways = ()
+    ways: tuple[str, ...] = ()
     if before is not None and len(before) > 1 and before[0] == needed:
         ways = (f"put nn.AdaptiveAvgPool2d(1) before the flattening, and {needed} features arrive",)
     says = f"receives {shape[-1]} features{made}; it is made for {needed}."
@@ -164,8 +164,27 @@ def view(trace: Trace, step: Step) -> Remedy | None:
     count = per_image(shape)
     asked = ", ".join(map(str, step.layer.arguments.get("shape", ())))
     says = f"{step.layer.kind}({asked}) does not fit {show(shape)}: {times(shape[1:])} are {count} features."
-    way = f"the dense layer behind it must then be made for {count}: in_features={count}"
-    return Remedy("view-does-not-fit", says, code="x = torch.flatten(x, 1)", instead=(way,), resize=True)
+    then = f"and make the dense layer behind it for {count}: in_features={count}"
+    return Remedy("view-does-not-fit", says, code="x = torch.flatten(x, 1)", then=then, resize=True)
+
+
+def images_mixed(trace: Trace) -> tuple[Step, Remedy] | None:
+    """Nothing failed, but a view such as ``x.view(-1, 400)`` made other rows of the images."""
+    if not trace.inputs or not trace.outputs or not trace.inputs[0].shape or not trace.outputs[0]:
+        return None
+    batch, rows = trace.inputs[0].shape[0], trace.outputs[0][0]
+    for step in trace.steps:
+        moved = step.layer.kind in ("view", "reshape") and step.inputs and step.output
+        if rows != batch and moved and step.inputs[0].shape[0] == batch != step.output[0]:  # type: ignore[index]
+            shape = step.inputs[0].shape
+            says = (
+                f"{batch} images of {per_image(shape)} values became {step.output[0]} rows: images are mixed."  # type: ignore[index]
+            )
+            then = (
+                f"and make the dense layer behind it for {per_image(shape)}: in_features={per_image(shape)}"
+            )
+            return step, Remedy("batch-cut-up", says, code="x = torch.flatten(x, 1)", then=then)
+    return None
 
 
 REMEDIES = (one_value, rank, dense, channels, kernel, normalisation, view)

@@ -48,13 +48,13 @@ class Step:
 
 @dataclass(frozen=True)
 class Trace:
-    """A run of a module. ``error``: what PyTorch said where it ended; the last step is then the failed one."""
+    """A run of a module. ``error``: what was raised; the last step is then the one that failed."""
 
     title: str
     inputs: tuple[Value, ...]
     steps: tuple[Step, ...]
+    outputs: tuple[Sizes, ...] = ()
     error: str | None = None
-    training: bool = False
 
     @property
     def failed(self) -> Step | None:

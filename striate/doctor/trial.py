@@ -10,7 +10,10 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
+from traceback import walk_stack, walk_tb
+from types import FrameType
 from typing import Any
 
 import torch
@@ -18,7 +21,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
-from striate.doctor.constructor import positional
+from striate.doctor.constructor import positional, short_path
 from striate.doctor.trace import Layer, Sizes, Step, Trace, Value
 
 _TORCH = str(Path(torch.__file__).parent)
@@ -47,23 +50,25 @@ def rerun(module: nn.Module, sizes: Sequence[Sizes]) -> Trace:
 
 def _watched(module: nn.Module, given: tuple[Tensor, ...], call: Callable[[], Any]) -> Trace:
     watch = Watch(module)
-    error = None
+    error: str | None = None
+    outputs: tuple[Sizes, ...] = ()
     with watch.hooked(), torch.no_grad():
         try:
             with watch:
-                call()
+                result = call()
+            outputs = tuple(tuple(tensor.shape) for tensor in _tensors(result))
         except Exception as fault:  # a user's module may raise anything
-            error = str(fault).strip() or type(fault).__name__
-            watch.end()
+            error = _said(fault)
+            watch.end(fault)
     inputs = tuple(watch.value(tensor) for tensor in given)
-    return Trace(type(module).__name__, inputs, tuple(watch.steps), error, module.training)
+    return Trace(type(module).__name__, inputs, tuple(watch.steps), outputs, error)
 
 
 class Watch(TorchFunctionMode):
     """Keeps a step for each layer of torch.nn, and for each function called outside of them."""
 
     def __init__(self, module: nn.Module) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
+        super().__init__()
         self.steps: list[Step] = []
         self._root = module
         self._names = {part: name for name, part in module.named_modules()}
@@ -96,13 +101,15 @@ class Watch(TorchFunctionMode):
             self._keep(step, result)
         return result
 
-    def end(self) -> None:
+    def end(self, fault: Exception) -> None:
         """The run has ended early: the step that failed is the innermost that was running."""
         if self._failed is None and self._running:
             module, values = self._running[-1]
             self._failed = self._layer_step(module, values)
         if self._failed is not None:
-            self.steps.append(self._failed)
+            lines = [_place(frame, line) for frame, line in walk_tb(fault.__traceback__)]
+            source = next((line for line in reversed(lines) if line is not None), None)
+            self.steps.append(replace(self._failed, source=source))
 
     @contextmanager
     def hooked(self) -> Iterator[None]:
@@ -136,10 +143,7 @@ class Watch(TorchFunctionMode):
             return
         for tensor in made:
             self._makers[id(tensor)] = (weakref.ref(tensor), len(self.steps))
-        done = Step(
-            step.name, step.layer, step.inputs, tuple(made[0].shape), step.source, step.module, step.dtype
-        )
-        self.steps.append(done)
+        self.steps.append(replace(step, output=tuple(made[0].shape)))
 
     def _layer_step(self, module: nn.Module, values: tuple[Value, ...]) -> Step:
         name = self._names[module]
@@ -204,15 +208,20 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 def _source() -> str | None:
     """The innermost line that is neither torch's nor ours."""
-    frame = sys._getframe(1)
-    while frame is not None:
-        file = frame.f_code.co_filename
-        if not file.startswith((_TORCH, _OWN, "<")):
-            path = Path(file)
-            short = path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
-            return f"{short.as_posix()}:{frame.f_lineno}"
-        frame = frame.f_back  # type: ignore[assignment]
-    return None
+    return next(filter(None, (_place(frame, line) for frame, line in walk_stack(sys._getframe(1)))), None)
+
+
+def _place(frame: FrameType, line: int) -> str | None:
+    file = frame.f_code.co_filename
+    return None if file.startswith((_TORCH, _OWN, "<")) else f"{short_path(file)}:{line}"
+
+
+def _said(fault: Exception) -> str:
+    """What PyTorch said; other errors with their names."""
+    text = str(fault).strip()
+    return (
+        text if isinstance(fault, (RuntimeError, ValueError)) and text else f"{type(fault).__name__}: {text}"
+    )
 
 
 @contextmanager

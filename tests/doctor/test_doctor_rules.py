@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from rule_examples import FIRES, PAIR, SILENT, head, network
 
-from striate.doctor import RULES, Choice, configured, lint, overview, page
+from striate.doctor import RULES, Choice, configured, lint, page
 from striate.doctor.rule import Hit, rule
 from striate.errors import ArgumentError, UnknownNameError
 
@@ -91,4 +91,3 @@ def test_names_that_are_none_are_refused_with_the_nearest() -> None:
         page("checkerbord")
     with pytest.raises(ArgumentError, match="a name of its own"):
         rule("checkerboard", severity="note", title="", reason="", source="")(lambda _: [Hit(None, "", "")])
-    assert [name for name, _, _ in overview()] != [] and len(overview()) == len(RULES)
