@@ -47,10 +47,9 @@ class Part:
 class Recipe:
     """Base: how a stage becomes parts."""
 
-    planar = False  # whether an input of very few channels may arrive in planar order
-
     def __init__(self, stage: Stage, settings: Settings) -> None:
         self.stage, self.settings = stage, settings
+        self.planar = False  # whether an input of very few channels may arrive in planar order
 
     @classmethod
     def takes(cls, stage: Stage) -> bool:

@@ -61,6 +61,7 @@ class _Planning:
         self.recipes = [choose(item, settings) if isinstance(item, Stage) else None for item in self.items]
         self.roots = dict.fromkeys(value.root for value in lowering.values.values())
         self.parents: dict[str, tuple[str, int]] = {}  # root -> (the value it is a part of, first channel)
+        self.silent: set[str] = set()  # values that are there when their parts are
 
     def plan(self) -> Plan:
         self._nest()
@@ -87,7 +88,7 @@ class _Planning:
                     if name in self.lowering.values:
                         live(self.lowering.values[name].root, now)
                 steps.append(item)
-            elif recipe is not None and not self._is_parent(item):
+            elif recipe is not None and item.output.root not in self.silent:
                 for number, part in enumerate(recipe.build(layouts)):
                     for root in part.values.values():
                         live(root, now)
@@ -113,27 +114,39 @@ class _Planning:
     # --- values inside values -------------------------------------------------------------------------------
 
     def _nest(self) -> None:
-        """A Move that only puts whole blocks after each other needs no code: its inputs are written in place."""
+        """A Move that only puts whole blocks after each other needs no code: its inputs are written in place.
+
+        The last comes first: DenseNet's every concatenation is the beginning of the next one.
+        """
         lanes = self.settings.target.lanes
-        for item in self.items:
+        for item in reversed(self.items):
             if not isinstance(item, Stage) or not isinstance(item.op, Move):
                 continue
             channels = [value.dims[0] for value in item.inputs]
             in_order = item.op.places == tuple((i, c) for i, n in enumerate(channels) for c in range(n))
-            whole = all(n % lanes == 0 for n in channels[:-1])
-            if in_order and whole and all(self._can_nest(value) for value in item.inputs):
-                first = 0
-                for value, n in zip(item.inputs, channels, strict=True):
+            if not in_order or any(n % lanes for n in channels[:-1]):
+                continue
+            if self._already_together(item.inputs, channels):
+                self.parents[item.output.root] = self.parents[item.inputs[0].root]
+                self.silent.add(item.output.root)
+            elif all(self._can_nest(value) for value in item.inputs):
+                firsts = [sum(channels[:i]) for i in range(len(channels))]
+                for value, first in zip(item.inputs, firsts, strict=True):
                     self.parents[value.root] = (item.output.root, first)
-                    first += n
+                self.silent.add(item.output.root)
+
+    def _already_together(self, inputs: tuple[Value, ...], channels: list[int]) -> bool:
+        """Whether the inputs lie one after the other inside the same larger value."""
+        places = [self.parents.get(value.root) for value in inputs]
+        if places[0] is None:
+            return False
+        parent, first = places[0]
+        return places == [(parent, first + sum(channels[:i])) for i in range(len(channels))]
 
     def _can_nest(self, value: Value) -> bool:
         inside = {parent for parent, _ in self.parents.values()}
         free = value.root not in self.parents and value.root not in inside
         return free and value.root not in self.lowering.graph.inputs
-
-    def _is_parent(self, item: Stage) -> bool:
-        return any(parent == item.output.root for parent, _ in self.parents.values())
 
     def _buffer(self, root: str) -> str:
         return self.parents[root][0] if root in self.parents else root

@@ -17,8 +17,6 @@ from striate.engine.stage import Stage
 class Convolution(Recipe):
     """A dense layer is a convolution whose window is the whole map; a sequence is a map of one row."""
 
-    planar = True
-
     @classmethod
     def takes(cls, stage: Stage) -> bool:
         op = stage.op
@@ -38,6 +36,7 @@ class Convolution(Recipe):
             self.groups = 1
             self.window = Window((source.dims[1], source.dims[2]))
             self.weight = weight.reshape(weight.shape[0], *source.dims)
+        self.planar = self.groups == 1
 
     def frame(self, root: str, layout: Layout) -> Frame:
         if root != self.stage.inputs[0].root:

@@ -8,7 +8,7 @@ from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
 from striate.engine.kernels.activation import POINTWISE
 from striate.engine.kernels.elementwise import JOINS, Elementwise
-from striate.engine.kernels.move import MoveBlock
+from striate.engine.kernels.move import Gathering
 from striate.engine.recipe_pool import finish_of
 from striate.engine.stage import Move, Stage
 
@@ -48,17 +48,9 @@ class Pointwise(Recipe):
 class Moving(Recipe):
     def build(self, layouts: Layouts) -> list[Part]:
         stage = self.stage
-        target = layouts[stage.output.root]
         if not isinstance(stage.op, Move):
             raise TypeError(type(stage.op).__name__)
-        parts = []
-        for block in range(target.blocks):
-            places = stage.op.places[block * target.lanes : (block + 1) * target.lanes]
-            used = sorted({source for source, _ in places})
-            sources = tuple(layouts[stage.inputs[i].root] for i in used)
-            own = tuple((used.index(source), channel) for source, channel in places)
-            values = {f"source{i}": stage.inputs[source].root for i, source in enumerate(used)}
-            kernel = MoveBlock(sources, target, block, own)
-            last = block == target.blocks - 1
-            parts.append(Part(kernel, {**values, "target": stage.output.root}, wait=last))
-        return parts
+        sources = tuple(layouts[value.root] for value in stage.inputs)
+        values = {f"source{i}": value.root for i, value in enumerate(stage.inputs)}
+        kernel = Gathering(sources, layouts[stage.output.root], stage.op.places)
+        return [Part(kernel, {**values, "target": stage.output.root})]

@@ -15,18 +15,17 @@ from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.layout import Layout
 
 
-@dataclass(frozen=True)
-class MoveBlock(Kernel):
-    """Output block ``block``: its lane i is channel ``places[i][1]`` of source ``places[i][0]``.
+Places = tuple[tuple[int, int], ...]
 
-    One kernel an output block, since every block has permutations of its own. Unit: one row.
-    """
+
+@dataclass(frozen=True)
+class Gathering(Kernel):
+    """Output channel c is channel ``places[c][1]`` of source ``places[c][0]``. Unit: one row of all blocks."""
 
     family: ClassVar[str] = "move"
     sources: tuple[Layout, ...]
     target: Layout
-    block: int
-    places: tuple[tuple[int, int], ...]
+    places: Places
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -43,24 +42,49 @@ class MoveBlock(Kernel):
         return f"{len(self.places)} channels of {len(self.sources)} maps"
 
     def body(self, work: Work) -> None:
-        to, target = work.to, self.target
-        lanes = to.lanes
-        parts: dict[tuple[int, int], list[int]] = {}  # (source, block) -> for each output lane, where in it
-        for lane, (source, channel) in enumerate(self.places):
-            block, place = divmod(channel, self.sources[source].lanes)
-            parts.setdefault((source, block), [-1] * lanes)[lane] = place
-        with to.loop(target.width) as x:
+        for first, count in self._runs():
+            with work.to.loop(count) as i:
+                self._block(work, first, i)
+
+    def _runs(self) -> list[tuple[int, int]]:
+        """(first block, number) of neighbouring blocks that are gathered in the same way, one block further on."""
+        runs: list[tuple[int, int]] = []
+        for block in range(self.target.blocks):
+            if runs:
+                first, count = runs[-1]
+                if self._wanted(block) == self._shifted(self._wanted(first), block - first):
+                    runs[-1] = (first, count + 1)
+                    continue
+            runs.append((block, 1))
+        return runs
+
+    def _wanted(self, block: int) -> dict[tuple[int, int], list[int]]:
+        """(source, its block) -> for each output lane, the lane to take, or -1."""
+        lanes = self.target.lanes
+        parts: dict[tuple[int, int], list[int]] = {}
+        for lane, (source, channel) in enumerate(self.places[block * lanes : (block + 1) * lanes]):
+            its, place = divmod(channel, self.sources[source].lanes)
+            parts.setdefault((source, its), [-1] * lanes)[lane] = place
+        return parts
+
+    @staticmethod
+    def _shifted(wanted: dict[tuple[int, int], list[int]], by: int) -> dict[tuple[int, int], list[int]]:
+        return {(source, block + by): lanes for (source, block), lanes in wanted.items()}
+
+    def _block(self, work: Work, first: int, i: Number) -> None:
+        """Block ``first + i`` of the output, whose sources are i blocks further than those of ``first``."""
+        to, lanes = work.to, work.to.lanes
+        with to.loop(self.target.width) as x:
             total: Vector = to.constant(0)
-            for (source, block), wanted in parts.items():
+            for (source, block), wanted in self._wanted(first).items():
                 layout = self.sources[source]
-                at = _place(work, layout, block, x)
-                value = to.get(work.buffer(f"source{source}"), at)
+                value = to.get(work.buffer(f"source{source}"), _place(work, layout, block, i, x))
                 mask = [lanes + place if place >= 0 else lane for lane, place in enumerate(wanted)]
                 total = to.pick(total, value, mask)
-            to.put(total, work.buffer("target"), _place(work, target, self.block, x))
+            to.put(total, work.buffer("target"), _place(work, self.target, first, i, x))
 
 
-def _place(work: Work, layout: Layout, block: int, x: Number) -> Number:
+def _place(work: Work, layout: Layout, block: int, i: Number, x: Number) -> Number:
     to = work.to
     rows = to.plus(to.times(work.unit, layout.row), to.times(x, layout.lanes))
-    return to.plus(layout.start + block * layout.block, rows)
+    return to.plus(layout.start + block * layout.block, to.times(i, layout.block), rows)
