@@ -27,6 +27,7 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     photo,
     preact_resnet,
     resnet,
+    resnet_d,
     resnext,
     senet,
     shufflenet_v1,

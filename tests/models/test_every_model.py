@@ -35,7 +35,11 @@ SMALLEST = smallest_of_each_family()
 COMPUTED = [
     name if name in SMALLEST else pytest.param(name, marks=pytest.mark.long) for name in list_models()
 ]
-every = pytest.mark.parametrize("name", list_models())
+DEEPEST = {"resnet1202_cifar", "preact_resnet1001_cifar"}  # seconds for a pass even over meta tensors
+every = pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=pytest.mark.long) if name in DEEPEST else name for name in list_models()],
+)
 computed = pytest.mark.parametrize("name", COMPUTED)
 
 
