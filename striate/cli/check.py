@@ -36,7 +36,7 @@ def check(
     """Examine a data set or a network. Exit code 1 when something must be mended.
 
     A module is run on random images; where it fails, the layer, what it received and the mended line are
-    printed. Rules are switched on and off in pyproject.toml: [tool.striate.check], select and ignore.
+    printed. Rules are switched on and off in pyproject.toml: select and ignore of tool.striate.check.
     """
     from striate import api
     from striate.cli.progress import StageBars

@@ -41,7 +41,8 @@ def diagnose(title: str, trace: Trace, module: Any, rerun: Rerun | None = None) 
     if remedy is None:
         finding = NetworkFinding("error", "forward-fails", _first(trace.error), step.name, None, step.source)
         return NetworkReport(title, (finding,), heading)
-    place, fix = _line(remedy, step, module)
+    calls = sum(other.module == step.module for other in trace.steps)
+    place, fix = _line(remedy, step, module, shared=step.module is not None and calls > 1)
     if remedy.resize and rerun is not None and (size := fitting_input(trace, rerun)) is not None:
         fix = _joined(fix, f"or use {'an' if size.startswith(('8', '11x', '18x')) else 'a'} {size} input")
     fix = _joined(fix, *(f"or {way}" if fix else way for way in remedy.instead))
@@ -50,7 +51,7 @@ def diagnose(title: str, trace: Trace, module: Any, rerun: Rerun | None = None) 
     return NetworkReport(title, (finding,), heading)
 
 
-def _line(remedy: Remedy, failed: Step, module: Any) -> tuple[str | None, str]:
+def _line(remedy: Remedy, failed: Step, module: Any, *, shared: bool) -> tuple[str | None, str]:
     """Where the line stands that must change, and the line as it should be."""
     step = remedy.step or failed
     if remedy.code is not None:
@@ -61,6 +62,8 @@ def _line(remedy: Remedy, failed: Step, module: Any) -> tuple[str | None, str]:
     whose = f" for {step.name}" if step is not failed else ""
     if step.module is None:
         return None, f"its weight must be that of {call}{whose}"
+    if shared and step is failed:
+        return None, f"build a layer of its own for this place: {call}"
     found = find(module, step.module, tuple(remedy.change))
     if found is None:
         return None, f"write {call}{whose}"

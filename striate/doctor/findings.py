@@ -16,7 +16,7 @@ class NetworkFinding:
     severity: str
     """ "error" (mend it), "warning" (probably not meant) or "note" (worth knowing)."""
     rule: str
-    """The name of what was looked for; ``striate check --rule NAME`` prints its page."""
+    """The name of what was looked for; of a linter's rule ``striate check --rule NAME`` prints the page."""
     message: str
     place: str | None = None
     """The layer, where it is one."""
@@ -57,14 +57,21 @@ class NetworkReport:
         lines = [self.heading or f"{self.title}:"]
         for rule, found in _by_rule(self.findings).items():
             for finding in found[:shown]:
-                place = " ".join(filter(None, (finding.place, finding.source and f"({finding.source})")))
-                lines.append(f"{finding.severity}: {f'{place}: ' if place else ''}{finding.message} [{rule}]")
+                lines.append(f"{finding.severity}: {_where(finding)}{finding.message} [{rule}]")
                 lines += [f"    {line}" for line in (finding.fix or "").splitlines()]
             if len(found) > shown:
                 rest = ", ".join(finding.place or "" for finding in found[shown : shown + 6])
                 more = f"{rest}, ..." if len(found) > shown + 6 else rest
                 lines.append(f"    and {len(found) - shown} more: {more}")
         return "\n".join(lines)
+
+
+def _where(finding: NetworkFinding) -> str:
+    """ "fc1 (net.py:12): ", or what of it is known."""
+    if finding.place is None or finding.source is None:
+        known = finding.place or finding.source
+        return f"{known}: " if known else ""
+    return f"{finding.place} ({finding.source}): "
 
 
 def in_order(findings: Iterable[NetworkFinding]) -> tuple[NetworkFinding, ...]:
