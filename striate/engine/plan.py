@@ -130,9 +130,9 @@ class _Planning:
                 self.parents[item.output.root] = self.parents[item.inputs[0].root]
                 self.silent.add(item.output.root)
             elif all(self._can_nest(value) for value in item.inputs):
-                firsts = [sum(channels[:i]) for i in range(len(channels))]
-                for value, first in zip(item.inputs, firsts, strict=True):
-                    self.parents[value.root] = (item.output.root, first)
+                parent, first = self.parents.get(item.output.root, (item.output.root, 0))
+                for i, value in enumerate(item.inputs):
+                    self.parents[value.root] = (parent, first + sum(channels[:i]))
                 self.silent.add(item.output.root)
 
     def _already_together(self, inputs: tuple[Value, ...], channels: list[int]) -> bool:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
 from striate.engine.kernels.direct import Direct, Window

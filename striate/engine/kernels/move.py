@@ -14,7 +14,6 @@ from striate.engine.index import Number
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.layout import Layout
 
-
 Places = tuple[tuple[int, int], ...]
 
 
