@@ -84,6 +84,10 @@ class MissingExtraError(StriateError, ImportError):
         super().__init__(f'{what} needs the package {package}: pip install "striate[{extra}]".')
 
 
+class WeightsWarning(UserWarning):
+    """Weights were loaded, and something about it should be known: a fresh head, names of another library."""
+
+
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
     """``"did you mean resnet18, resnet34?"``, or an empty string when nothing is near."""
     close = get_close_matches(name, sorted(known), n=count, cutoff=0.6)

@@ -45,11 +45,13 @@ from striate.models.card import Card
 from striate.models.pretrained import Pretrained, pretrained
 from striate.models.registry import MODELS, card, create, list_models, minimum_size, register
 from striate.models.weights import load_weights
+from striate.models.weights_source import WeightsSource, weights_source
 
 __all__ = [
     "MODELS",
     "Card",
     "Pretrained",
+    "WeightsSource",
     "auto",
     "card",
     "create",
@@ -58,4 +60,5 @@ __all__ = [
     "minimum_size",
     "pretrained",
     "register",
+    "weights_source",
 ]

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from hashlib import sha256
 from importlib.util import find_spec
-from os import PathLike
 from pathlib import Path
 
 from striate.data.imagenet import imagenet_classes
@@ -81,8 +80,3 @@ def pretrained(name: str) -> Pretrained:
             "give a .safetensors or .pth file."
         )
     return KNOWN[name]
-
-
-def weights_file(name: str, weights: str | PathLike[str]) -> Path:
-    """Where the weights are: ``weights`` itself, or the installed file when it is the word "pretrained"."""
-    return pretrained(name).path() if weights == PRETRAINED else Path(weights)

