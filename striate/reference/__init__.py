@@ -1,36 +1,49 @@
-"""MEANING: what every word computes, in NumPy, written as the formula: the oracle of this project.
+"""MEANING: what every word computes, and its gradient, in NumPy, as the formula: the oracle of this project.
 
-meaning        the register: word -> function        run            a whole graph
-convolution    windows times kernels                 pooling        the extreme or mean of windows
-activation     (erf)    normalisation    dense    pointwise    join    reshape    padding (window)
+    meaning      the register: word -> function          run    a whole graph
+    gradient     the register of the way back            chain  the chain rule over a whole graph
+
+Each meaning has its gradient below it:
+
+    convolution  windows times kernels    pooling, adaptive_pooling, unpooling    (window, padding, place)
+    activation   smooth; gelu (erf)       rectifier   of straight pieces          softmax
+    dense        normalisation            pointwise   join                        reshape, upsample
 """
 
-from striate.reference import (
+from striate.reference import (  # noqa: F401  importing them enters their meanings
     activation,
+    adaptive_pooling,
     convolution,
     dense,
+    gelu,
     join,
     normalisation,
     padding,
     pointwise,
     pooling,
+    rectifier,
     reshape,
+    softmax,
+    unpooling,
+    upsample,
 )
+from striate.reference.chain import GraphGradients, gradients
+from striate.reference.gelu import gelu_error
+from striate.reference.gradient import GRADIENTS, Gradients, backward, derivative, gradient
 from striate.reference.meaning import MEANINGS, forward, meaning
 from striate.reference.run import run
 
 __all__ = [
+    "GRADIENTS",
     "MEANINGS",
-    "activation",
-    "convolution",
-    "dense",
+    "Gradients",
+    "GraphGradients",
+    "backward",
+    "derivative",
     "forward",
-    "join",
+    "gelu_error",
+    "gradient",
+    "gradients",
     "meaning",
-    "normalisation",
-    "padding",
-    "pointwise",
-    "pooling",
-    "reshape",
     "run",
 ]

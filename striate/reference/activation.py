@@ -1,27 +1,31 @@
-"""The activations of the field, each as its formula."""
+"""Activations that bend smoothly: each as its formula, with its derivative below. (GELU has its own file.)"""
 
 from __future__ import annotations
-
-from math import pi, sqrt
 
 import numpy as np
 
 from striate import ops
-from striate.reference.erf import erf
-from striate.reference.meaning import Array, along, meaning
+from striate.reference.gradient import derivative_of
+from striate.reference.meaning import Array, meaning
 
 
 @meaning(ops.Sigmoid)
 def sigmoid(op: ops.Sigmoid, x: Array) -> Array:
     """1 / (1 + e^-x)."""
-    return _sigmoid(x)
+    return logistic(x)
 
 
-def _sigmoid(x: Array) -> Array:
+def logistic(x: Array) -> Array:
     """1 / (1 + e^-x) for x >= 0, the equal e^x / (1 + e^x) below: neither overflows."""
     e = np.exp(-np.abs(x))
     y: Array = np.where(x >= 0, np.ones_like(e), e) / (1 + e)
     return y
+
+
+@derivative_of(ops.Sigmoid)
+def sigmoid_derivative(op: ops.Sigmoid, x: Array) -> Array:
+    """f(x) (1 - f(x)), at most 1/4; 1 - f(x) is f(-x), which keeps its digits where f is nearly 1."""
+    return logistic(x) * logistic(-x)
 
 
 @meaning(ops.Tanh)
@@ -30,41 +34,36 @@ def tanh(op: ops.Tanh, x: Array) -> Array:
     return np.tanh(x)
 
 
-@meaning(ops.ReLU)
-def relu(op: ops.ReLU, x: Array) -> Array:
-    """max(0, x)."""
-    return np.maximum(x, 0)
+@derivative_of(ops.Tanh)
+def tanh_derivative(op: ops.Tanh, x: Array) -> Array:
+    """1 - f(x)^2, at most 1."""
+    return 1 - np.tanh(x) ** 2
 
 
-@meaning(ops.ReLU6)
-def relu6(op: ops.ReLU6, x: Array) -> Array:
-    """min(max(0, x), 6)."""
-    return np.clip(x, 0, 6)
+@meaning(ops.SiLU)
+def silu(op: ops.SiLU, x: Array) -> Array:
+    """x * sigmoid(x)."""
+    y: Array = x * logistic(x)
+    return y
 
 
-@meaning(ops.Clamp)
-def clamp(op: ops.Clamp, x: Array) -> Array:
-    """min(max(x, min_val), max_val)."""
-    return np.clip(x, op.min_val, op.max_val)
-
-
-@meaning(ops.LeakyReLU)
-def leaky_relu(op: ops.LeakyReLU, x: Array) -> Array:
-    """x where x >= 0, slope * x elsewhere."""
-    return np.where(x >= 0, x, op.negative_slope * x)
-
-
-@meaning(ops.PReLU)
-def prelu(op: ops.PReLU, x: Array, weight: Array) -> Array:
-    """x where x >= 0, weight[c] * x elsewhere; one weight serves all channels."""
-    slope = weight if op.num_parameters == 1 else along(weight, 1, x.ndim)
-    return np.where(x >= 0, x, slope * x)
+@derivative_of(ops.SiLU)
+def silu_derivative(op: ops.SiLU, x: Array) -> Array:
+    """sigmoid(x) (1 + x (1 - sigmoid(x)))."""
+    y: Array = logistic(x) * (1 + x * logistic(-x))
+    return y
 
 
 @meaning(ops.ELU)
 def elu(op: ops.ELU, x: Array) -> Array:
     """x where x > 0, alpha * (e^x - 1) elsewhere."""
     return np.where(x > 0, x, op.alpha * np.expm1(np.minimum(x, 0)))
+
+
+@derivative_of(ops.ELU)
+def elu_derivative(op: ops.ELU, x: Array) -> Array:
+    """1 where x > 0, f(x) + alpha = alpha * e^x elsewhere."""
+    return np.where(x > 0, 1, op.alpha * np.exp(np.minimum(x, 0)))
 
 
 SELU_ALPHA = 1.6732632423543772
@@ -78,51 +77,8 @@ def selu(op: ops.SELU, x: Array) -> Array:
     return y
 
 
-@meaning(ops.GELU)
-def gelu(op: ops.GELU, x: Array) -> Array:
-    """x times the share of a standard normal below x: (1 + erf(x / sqrt 2)) / 2, or an approximation."""
-    if op.approximate == "tanh":
-        below = (1 + np.tanh(sqrt(2 / pi) * (x + 0.044715 * x**3))) / 2
-    elif op.approximate == "sigmoid":
-        below = _sigmoid(1.702 * x)
-    else:
-        below = (1 + erf(x / sqrt(2))) / 2
-    y: Array = x * below
-    return y
-
-
-@meaning(ops.SiLU)
-def silu(op: ops.SiLU, x: Array) -> Array:
-    """x * sigmoid(x)."""
-    y: Array = x * _sigmoid(x)
-    return y
-
-
-@meaning(ops.HardSigmoid)
-def hard_sigmoid(op: ops.HardSigmoid, x: Array) -> Array:
-    """min(max(x + 3, 0), 6) / 6."""
-    y: Array = np.clip(x + 3, 0, 6) / 6
-    return y
-
-
-@meaning(ops.HardSwish)
-def hard_swish(op: ops.HardSwish, x: Array) -> Array:
-    """x * min(max(x + 3, 0), 6) / 6."""
-    y: Array = x * np.clip(x + 3, 0, 6) / 6
-    return y
-
-
-@meaning(ops.Softmax)
-def softmax(op: ops.Softmax, x: Array) -> Array:
-    """e^x / sum of e^x along ``dim``; the largest x is subtracted first, so that nothing overflows."""
-    e = np.exp(x - x.max(op.dim, keepdims=True))
-    y: Array = e / e.sum(op.dim, keepdims=True)
-    return y
-
-
-@meaning(ops.LogSoftmax)
-def log_softmax(op: ops.LogSoftmax, x: Array) -> Array:
-    """x - log of the sum of e^x along ``dim``, the largest x subtracted first."""
-    shifted = x - x.max(op.dim, keepdims=True)
-    y: Array = shifted - np.log(np.exp(shifted).sum(op.dim, keepdims=True))
+@derivative_of(ops.SELU)
+def selu_derivative(op: ops.SELU, x: Array) -> Array:
+    """scale where x > 0, scale * alpha * e^x elsewhere."""
+    y: Array = SELU_SCALE * np.where(x > 0, 1, SELU_ALPHA * np.exp(np.minimum(x, 0)))
     return y

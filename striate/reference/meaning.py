@@ -77,6 +77,12 @@ def along(vector: Array, axis: int, rank: int) -> Array:
     return vector.reshape(shape)
 
 
+def summed_along(x: Array, axis: int) -> Array:
+    """The sum over all axes but one: (N, C, H, W) -> (C,); the adjoint of ``along``."""
+    sums: Array = np.moveaxis(x, axis, 0).reshape(x.shape[axis], -1).sum(1)
+    return sums
+
+
 def require_channels(x: Array, channels: int, axis: int, argument: str) -> None:
     """Raise ShapeError unless ``x`` has ``channels`` entries on that axis."""
     if not -x.ndim <= axis < x.ndim or x.shape[axis] != channels:

@@ -8,6 +8,7 @@ import numpy as np
 
 from striate import ops
 from striate.errors import ShapeError
+from striate.reference.gradient import Gradients, gives, gradient, transposed
 from striate.reference.meaning import Array, meaning
 
 _NUMPY_MODE = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
@@ -17,6 +18,12 @@ _NUMPY_MODE = {"reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 def pad(op: ops.Pad, x: Array) -> Array:
     """The last axes grow by (before, after) values each; negative numbers cut."""
     return padded(x, op.padding, op.mode, op.value)
+
+
+@gradient(ops.Pad)
+def pad_gradient(op: ops.Pad, g: Array, x: Array) -> Gradients:
+    """Each value gets what arrives at its copies; the filling, and what was cut, gets nothing."""
+    return gives(unpadded(g, x.shape, op.padding, op.mode))
 
 
 def padded(x: Array, pads: Sequence[tuple[int, int]], mode: str = "zeros", value: float = 0.0) -> Array:
@@ -35,6 +42,20 @@ def padded(x: Array, pads: Sequence[tuple[int, int]], mode: str = "zeros", value
     if mode == "zeros":
         return np.pad(x[kept], grown, constant_values=value)
     return np.pad(x, grown, mode=_NUMPY_MODE[mode])  # type: ignore[call-overload, no-any-return]
+
+
+def unpadded(g: Array, shape: Sequence[int], pads: Sequence[tuple[int, int]], mode: str = "zeros") -> Array:
+    """The adjoint of ``padded`` on an input of this shape: what arrives at copies of a value is added up.
+
+    On each axis, padding is a matrix of ones and zeros: what it makes of the unit vectors.
+    """
+    for axis, sides in enumerate(pads, start=g.ndim - len(pads)):
+        if sides != (0, 0):
+            columns = padded(
+                np.eye(shape[axis], dtype=g.dtype), [sides], mode
+            )  # one for each entry of the result
+            g = transposed(columns.T, g, axis)
+    return g
 
 
 def _check(sizes: Sequence[int], pads: Sequence[tuple[int, int]], mode: str) -> None:

@@ -1,11 +1,12 @@
-"""What acts on each value alone, and constants."""
+"""What acts on each value alone, and constants; below each meaning its derivative."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from striate import ops
-from striate.reference.meaning import Array, along, meaning, require_channels
+from striate.reference.gradient import Gradients, derivative_of, gives, gradient
+from striate.reference.meaning import Array, along, meaning, require_channels, summed_along
 
 
 @meaning(ops.Identity, ops.Dropout)
@@ -14,10 +15,22 @@ def identity(op: ops.Op, x: Array) -> Array:
     return x
 
 
+@derivative_of(ops.Identity, ops.Dropout)
+def identity_derivative(op: ops.Op, x: Array) -> Array:
+    """1."""
+    return np.ones_like(x)
+
+
 @meaning(ops.Constant)
 def constant(op: ops.Constant, value: Array) -> Array:
     """The stored tensor, whatever the input."""
     return value
+
+
+@gradient(ops.Constant)
+def constant_gradient(op: ops.Constant, g: Array, value: Array) -> Gradients:
+    """All of g."""
+    return gives(value=g)
 
 
 @meaning(ops.Scale)
@@ -28,10 +41,26 @@ def scale(op: ops.Scale, x: Array, weight: Array, bias: Array | None = None) -> 
     return y if bias is None else y + along(bias, op.dim, x.ndim)
 
 
+@gradient(ops.Scale)
+def scale_gradient(op: ops.Scale, g: Array, x: Array, weight: Array, bias: Array | None = None) -> Gradients:
+    """dx = weight[c] * g;  dweight[c] = sum of g * x;  dbias[c] = sum of g."""
+    return gives(
+        along(weight, op.dim, x.ndim) * g,
+        weight=summed_along(g * x, op.dim),
+        bias=summed_along(g, op.dim),
+    )
+
+
 @meaning(ops.Negate)
 def negate(op: ops.Negate, x: Array) -> Array:
     """-x."""
     return -x
+
+
+@derivative_of(ops.Negate)
+def negate_derivative(op: ops.Negate, x: Array) -> Array:
+    """-1."""
+    return -np.ones_like(x)
 
 
 @meaning(ops.Absolute)
@@ -40,10 +69,23 @@ def absolute(op: ops.Absolute, x: Array) -> Array:
     return np.abs(x)
 
 
+@derivative_of(ops.Absolute)
+def absolute_derivative(op: ops.Absolute, x: Array) -> Array:
+    """The sign of x, 0 at the corner."""
+    return np.sign(x)
+
+
 @meaning(ops.SquareRoot)
 def square_root(op: ops.SquareRoot, x: Array) -> Array:
     """sqrt(x), not a number below 0."""
     return np.sqrt(x)
+
+
+@derivative_of(ops.SquareRoot)
+def square_root_derivative(op: ops.SquareRoot, x: Array) -> Array:
+    """1 / (2 sqrt(x)), infinite at 0."""
+    y: Array = 1 / (2 * np.sqrt(x))
+    return y
 
 
 @meaning(ops.Exponential)
@@ -52,7 +94,19 @@ def exponential(op: ops.Exponential, x: Array) -> Array:
     return np.exp(x)
 
 
+@derivative_of(ops.Exponential)
+def exponential_derivative(op: ops.Exponential, x: Array) -> Array:
+    """e^x, itself."""
+    return np.exp(x)
+
+
 @meaning(ops.Logarithm)
 def logarithm(op: ops.Logarithm, x: Array) -> Array:
     """log(x): minus infinity at 0, not a number below."""
     return np.log(x)
+
+
+@derivative_of(ops.Logarithm)
+def logarithm_derivative(op: ops.Logarithm, x: Array) -> Array:
+    """1 / x."""
+    return 1 / x

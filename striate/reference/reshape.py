@@ -1,14 +1,15 @@
-"""Values moved, summed over axes, and pictures enlarged."""
+"""Values moved, and summed over axes."""
 
 from __future__ import annotations
 
-from math import floor, prod
+from math import prod
 
 import numpy as np
 
 from striate import ops
-from striate.errors import ShapeError, UnsupportedError
-from striate.reference.meaning import Array, meaning
+from striate.errors import ShapeError
+from striate.reference.gradient import Gradients, gives, gradient
+from striate.reference.meaning import Array, Index, meaning
 
 
 @meaning(ops.Flatten)
@@ -36,6 +37,12 @@ def reshape(op: ops.Reshape, x: Array) -> Array:
     return x.reshape(x.shape[0], *sizes)
 
 
+@gradient(ops.Flatten, ops.Reshape)
+def reshape_gradient(op: ops.Flatten | ops.Reshape, g: Array, x: Array) -> Gradients:
+    """The shape it had."""
+    return gives(g.reshape(x.shape))
+
+
 @meaning(ops.Permute)
 def permute(op: ops.Permute, x: Array) -> Array:
     """Output axis i is input axis dims[i]."""
@@ -44,10 +51,22 @@ def permute(op: ops.Permute, x: Array) -> Array:
     return x.transpose(op.dims)
 
 
+@gradient(ops.Permute)
+def permute_gradient(op: ops.Permute, g: Array, x: Array) -> Gradients:
+    """The axes where they were."""
+    return gives(g.transpose(np.argsort(op.dims)))
+
+
 @meaning(ops.Mean)
 def mean(op: ops.Mean, x: Array) -> Array:
     """The mean over axes ``dim``; none named: over all, as in PyTorch."""
     return x.mean(op.dim or None, keepdims=op.keepdim)  # type: ignore[no-any-return]
+
+
+@gradient(ops.Mean)
+def mean_gradient(op: ops.Mean, g: Array, x: Array) -> Gradients:
+    """g / count for each of the values that were averaged."""
+    return gives(_spread(g, op, x) * (g.size / x.size))
 
 
 @meaning(ops.Sum)
@@ -56,12 +75,34 @@ def total(op: ops.Sum, x: Array) -> Array:
     return x.sum(op.dim or None, keepdims=op.keepdim)  # type: ignore[no-any-return]
 
 
+@gradient(ops.Sum)
+def total_gradient(op: ops.Sum, g: Array, x: Array) -> Gradients:
+    """g for each of the values that were added."""
+    return gives(_spread(g, op, x))
+
+
+def _spread(g: Array, op: ops.Mean | ops.Sum, x: Array) -> Array:
+    named = {_axis(dim, x) for dim in op.dim or range(x.ndim)}
+    kept = [1 if axis in named else size for axis, size in enumerate(x.shape)]
+    return np.broadcast_to(g.reshape(kept), x.shape)
+
+
 @meaning(ops.Slice)
 def entries(op: ops.Slice, x: Array) -> Array:
     """Entries start, start + step, ... before ``end`` of axis ``dim``; below 0: from the end."""
-    index = [slice(None)] * x.ndim
-    index[_axis(op.dim, x)] = slice(op.start, op.end, op.step)
-    return x[tuple(index)]
+    return x[_chosen(op, x)]
+
+
+@gradient(ops.Slice)
+def entries_gradient(op: ops.Slice, g: Array, x: Array) -> Gradients:
+    """g for the entries that were taken, 0 for the others."""
+    dx = np.zeros_like(x)
+    dx[_chosen(op, x)] = g
+    return gives(dx)
+
+
+def _chosen(op: ops.Slice, x: Array) -> Index:
+    return (*[slice(None)] * _axis(op.dim, x), slice(op.start, op.end, op.step))
 
 
 @meaning(ops.ChannelShuffle)
@@ -75,62 +116,10 @@ def channel_shuffle(op: ops.ChannelShuffle, x: Array) -> Array:
     return table.swapaxes(1, 2).reshape(x.shape)
 
 
-@meaning(ops.Upsample)
-def upsample(op: ops.Upsample, x: Array) -> Array:
-    """Each spatial axis in turn: output i looks at the input's position r(i).
-
-    nearest: x[floor(i * W/N)]; linear, with r = (i + 1/2) * W/N - 1/2, or i * (W-1)/(N-1) for
-    ``align_corners``: x[floor r] and its neighbour, weighted by how near they are. Where the size follows
-    from a ``scale_factor`` s, 1/s stands for W/N, as in PyTorch.
-    """
-    axes = x.ndim - 2
-    if axes < 1 or op.mode not in ("nearest", {1: "linear", 2: "bilinear"}.get(axes)):
-        raise ShapeError(
-            f"mode must fit the number of spatial axes, got {op.mode!r} for shape {x.shape}: "
-            "linear is for 1, bilinear for 2, nearest for any."
-        )
-    if op.align_corners and op.mode == "nearest":
-        raise UnsupportedError("align_corners has no meaning for mode 'nearest': leave it out.")
-    for axis, (count, step) in enumerate(_grid(op, x.shape[2:]), start=2):
-        x = _nearest(x, axis, count, step) if op.mode == "nearest" else _linear(op, x, axis, count, step)
-    return x
-
-
-def _grid(op: ops.Upsample, sizes: tuple[int, ...]) -> list[tuple[int, float]]:
-    """For each axis the new size, and how far apart its pixels lie in the old one."""
-    given = op.size or op.scale_factor or ()
-    if len(given) not in (1, len(sizes)):
-        raise ShapeError(
-            f"size or scale_factor must have 1 entry or one for each of {len(sizes)} axes, got {given}: "
-            "write one for each."
-        )
-    wanted = given * len(sizes) if len(given) == 1 else given
-    if op.size is not None:
-        return [(int(count), size / count) for size, count in zip(sizes, wanted, strict=True)]
-    counts = [floor(size * factor) for size, factor in zip(sizes, wanted, strict=True)]
-    if min(counts) < 1:
-        raise ShapeError(
-            f"scale_factor must leave at least 1 value on every axis of {sizes}, got {given}: raise it."
-        )
-    return [(count, 1 / factor) for count, factor in zip(counts, wanted, strict=True)]
-
-
-def _nearest(x: Array, axis: int, count: int, step: float) -> Array:
-    size = x.shape[axis]
-    # in single precision, as PyTorch's networks do: it decides where a product falls just short of an integer
-    place = np.floor(np.arange(count, dtype=np.float32) * np.float32(step)).astype(int)
-    y: Array = x.take(np.minimum(place, size - 1), axis)
-    return y
-
-
-def _linear(op: ops.Upsample, x: Array, axis: int, count: int, step: float) -> Array:
-    i, size = np.arange(count), x.shape[axis]
-    r = i * ((size - 1) / max(count - 1, 1)) if op.align_corners else np.maximum((i + 0.5) * step - 0.5, 0)
-    left = np.minimum(np.floor(r).astype(int), size - 1)
-    right = np.minimum(left + 1, size - 1)
-    share = (r - left).astype(x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
-    y: Array = x.take(left, axis) * (1 - share) + x.take(right, axis) * share
-    return y
+@gradient(ops.ChannelShuffle)
+def channel_shuffle_gradient(op: ops.ChannelShuffle, g: Array, x: Array) -> Gradients:
+    """Channel j * G + g moves back to g * (C/G) + j: shuffled with C/G groups."""
+    return gives(channel_shuffle(ops.ChannelShuffle(x.shape[1] // op.groups), g))
 
 
 def _axis(dim: int, x: Array) -> int:

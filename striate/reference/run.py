@@ -32,17 +32,17 @@ def run(
     ShapeError or UnsupportedError, with the layer's name, where a word cannot be computed.
     """
     wanted = tuple(outputs if outputs is not None else graph.outputs)
-    values = {name: _cast(x, dtype) for name, x in _by_name(graph, inputs).items()}
-    nodes = _needed(graph, wanted)
+    values = {name: cast(x, dtype) for name, x in by_name(graph, inputs).items()}
+    nodes = needed(graph, wanted)
     uses = Counter([value for node in nodes for value in node.inputs] + list(wanted))
     for node in nodes:
-        results = _compute(node, [values[_key(value)] for value in node.inputs], weights, dtype)
+        results = _compute(node, [values[key(value)] for value in node.inputs], weights, dtype)
         for index, result in enumerate(results):
             values[node.name if index == 0 else f"{node.name}:{index}"] = result
         if keep is not None:
             keep.update({name: value for name, value in values.items() if owner(name) == node.name})
         _free(values, uses, node)
-    found = tuple(values[_key(value)] for value in wanted)
+    found = tuple(values[key(value)] for value in wanted)
     return found[0] if len(found) == 1 else found
 
 
@@ -52,7 +52,7 @@ def _compute(node: Node, inputs: list[Array], weights: Weights, dtype: DTypeLike
     for name in node.weights.values():
         if name not in weights:
             raise GraphError(f"weights must hold the tensor {name!r} that {where} needs: add it.")
-    tensors = {role: _cast(weights[name], dtype) for role, name in node.weights.items()}
+    tensors = {role: cast(weights[name], dtype) for role, name in node.weights.items()}
     try:
         result = forward(node.op, inputs, tensors)
     except UnsupportedError as error:
@@ -62,7 +62,7 @@ def _compute(node: Node, inputs: list[Array], weights: Weights, dtype: DTypeLike
     return result if isinstance(result, tuple) else (result,)
 
 
-def _by_name(graph: Graph, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
+def by_name(graph: Graph, inputs: Mapping[str, Array] | Array) -> dict[str, Array]:
     """Inputs by name, of the sizes that the graph fixes."""
     given = inputs if isinstance(inputs, Mapping) else dict.fromkeys(list(graph.inputs)[:1], inputs)
     if set(given) != set(graph.inputs):
@@ -80,7 +80,7 @@ def _by_name(graph: Graph, inputs: Mapping[str, Array] | Array) -> dict[str, Arr
     return dict(given)
 
 
-def _needed(graph: Graph, wanted: Sequence[str]) -> list[Node]:
+def needed(graph: Graph, wanted: Sequence[str]) -> list[Node]:
     """The nodes that lead to the wanted values, in order."""
     known = {node.name: node.op.outputs for node in graph} | dict.fromkeys(graph.inputs, 1)
     for value in wanted:
@@ -102,12 +102,12 @@ def _free(values: dict[str, Array], uses: Counter[str], node: Node) -> None:
         del values[name]
 
 
-def _key(value: str) -> str:
+def key(value: str) -> str:
     """ "pool:0" is another way to write "pool"."""
     return value.removesuffix(":0")
 
 
-def _cast(x: Array, dtype: DTypeLike) -> Array:
+def cast(x: Array, dtype: DTypeLike) -> Array:
     """Numbers in ``dtype``; indices, which pools give and unpools take, stay integers."""
     array = np.asarray(x)
     return (

@@ -36,6 +36,21 @@ def taps(view: Array, axes: int) -> Iterator[Array]:
         yield view[(..., *u)]
 
 
+def landings(
+    positions: Sequence[int], kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], Index]]:
+    """For each place u in the kernel, where its values stand in the picture: s*i + d*u for all positions i.
+
+    ``y[at] += values`` for each is the adjoint of ``windows``: what a window took goes back where it was.
+    """
+    for u in np.ndindex(*kernel):
+        at = [
+            slice(d * tap, d * tap + s * (count - 1) + 1, s)
+            for tap, count, s, d in zip(u, positions, stride, dilation, strict=True)
+        ]
+        yield u, (..., *at)
+
+
 def require_axes(x: Array, axes: int) -> None:
     """Raise ShapeError unless ``x`` is (N, C, and ``axes`` sizes)."""
     if x.ndim != axes + 2:

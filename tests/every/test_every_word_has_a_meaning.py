@@ -1,4 +1,4 @@
-"""Whoever adds a word adds what it means, and the shapes of the tensors it needs."""
+"""Whoever adds a word adds what it means, its gradient, and the shapes of the tensors it needs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import pytest
 from striate.errors import UnsupportedError
 from striate.ops import WORDS, Op
 from striate.ops.weights import weight_shapes
-from striate.reference import MEANINGS, forward
+from striate.reference import GRADIENTS, MEANINGS, forward
 
 
 @pytest.mark.parametrize("name", WORDS)
@@ -15,8 +15,13 @@ def test_word_has_a_meaning(name: str) -> None:
     assert WORDS[name] in MEANINGS, f"{name} has no meaning: write it in striate/reference/"
 
 
-def test_every_meaning_is_of_a_word() -> None:
-    assert {word.__name__ for word in MEANINGS} == set(WORDS)
+@pytest.mark.parametrize("name", WORDS)
+def test_word_has_a_gradient(name: str) -> None:
+    assert WORDS[name] in GRADIENTS, f"{name} has no gradient: write it below its meaning"
+
+
+def test_every_meaning_and_gradient_is_of_a_word() -> None:
+    assert {word.__name__ for word in MEANINGS} == set(WORDS) == {word.__name__ for word in GRADIENTS}
 
 
 def test_an_unknown_word_is_refused() -> None:
