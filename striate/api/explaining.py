@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from striate.explanation import Explanation
+    from striate.explanation import Explanation, Reconciliation
 
 
 def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation:
@@ -20,3 +20,18 @@ def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation
 
     looked_at = subject(model, input)
     return explain_graph(looked_at.graph, trainable=looked_at.trainable)
+
+
+def against(model: Any, input: str | Sequence[int] | None = None) -> Reconciliation:
+    """What torchinfo, fvcore, thop and ptflops print for ``model``, and why it differs from ``explain``.
+
+    Arguments and errors as of ``explain``. Of a run, a bundle or a Graph the tree of modules is not known:
+    torch's own modules are assumed, and the answer's ``note`` says so.
+    """
+    from striate.api.inventory import module_facts
+    from striate.api.subject import subject
+    from striate.explanation import reconcile
+
+    found = subject(model, input)
+    facts = module_facts(found.module) if found.module is not None else None
+    return reconcile(found.graph, facts, trainable=found.trainable)

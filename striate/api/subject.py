@@ -35,6 +35,8 @@ class Subject:
     """Its tensors, where they are known."""
     parameters: frozenset[str] | None = None
     """Names of all parameters that a module owns, also of those that no layer uses."""
+    module: nn.Module | None = None
+    """The torch module, where there is one: a run and a bundle are graphs only."""
 
 
 def parse_input(size: str | Sequence[int] | None) -> tuple[int, ...] | None:
@@ -145,7 +147,7 @@ def _of_module(module: nn.Module, title: str, size: tuple[int, ...] | None) -> S
     graph, weights = capture(module, (1, *size))
     named = dict(module.named_parameters())
     trainable = frozenset(name for name, tensor in named.items() if tensor.requires_grad)
-    return Subject(title, graph, trainable, weights, frozenset(named))
+    return Subject(title, graph, trainable, weights, frozenset(named), module)
 
 
 def _with_input(graph: Graph, size: tuple[int, ...] | None) -> Graph:

@@ -22,7 +22,7 @@ from striate.arithmetic.cost import CONVENTION, OTHER_CONVENTION, Cost, cost
 from striate.arithmetic.derivation import LEGEND, Derivation, Derived, show
 from striate.arithmetic.field import Field
 from striate.arithmetic.field_rule import graph_fields, output_field
-from striate.arithmetic.parameters import Parameters, graph_parameters, parameters
+from striate.arithmetic.parameters import NOT_LEARNED, Parameters, graph_parameters, parameters
 from striate.arithmetic.shape import output_shapes
 from striate.arithmetic.whole import (
     InputShape,
@@ -37,6 +37,7 @@ from striate.arithmetic.whole import (
 __all__ = [
     "CONVENTION",
     "LEGEND",
+    "NOT_LEARNED",
     "OTHER_CONVENTION",
     "Cost",
     "Derivation",

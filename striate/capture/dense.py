@@ -39,4 +39,4 @@ def _linear(call: Call, value: str, weight: Fixed, bias: Fixed | None) -> str:
 def _transposed(call: Call, matrix: Fixed | None) -> Fixed:
     if matrix is None or len(matrix.shape) != 2:
         call.refuse("only a product with a fixed matrix on the right is a linear map")
-    return Fixed(None, matrix.tensor.T)
+    return Fixed(matrix.name, matrix.tensor.T)

@@ -89,8 +89,9 @@ class Tensors:
     def keep(self, weight: Weight) -> str:
         """Keep a tensor and return its name.
 
-        A parameter keeps its own; where it is also needed in another shape (a factor for each channel stored
-        as (C, 1, 1)), "#2" stands behind it there. Constants are "constant.0" and so on, equal ones once.
+        A parameter keeps its own; where it is also needed in another form (a factor for each channel stored
+        as (C, 1, 1), a transposed matrix), "#2" stands behind it there. Constants are "constant.0" and so on,
+        equal ones once.
         """
         array = weight.array
         if weight.name is None:
@@ -98,8 +99,12 @@ class Tensors:
             name = self._constants.setdefault(content, f"constant.{len(self._constants)}")
         else:
             name, number = weight.name, 1
-            while name in self.arrays and self.arrays[name].shape != array.shape:
+            while name in self.arrays and not _same(self.arrays[name], array):
                 number += 1
                 name = f"{weight.name}#{number}"
         self.arrays.setdefault(name, array)
         return name
+
+
+def _same(kept: np.ndarray, array: np.ndarray) -> bool:
+    return kept is array or (kept.shape == array.shape and np.array_equal(kept, array, equal_nan=True))

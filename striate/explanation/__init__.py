@@ -1,12 +1,25 @@
 """WHY: every number of a network with its derivation, as text, JSON and HTML.
 
-    derive        a graph becomes an explanation       explanation   rows, totals, convention
-    text          the table, one layer unfolded        page          the same as a fragment of HTML
+    derive          a graph becomes an explanation       explanation   rows, totals, convention
+    text            the table, one layer unfolded        page          the same as a fragment of HTML
+    reconciliation  what other counters print, and why   counters      their rules, over module_facts
 
-Torch-free; it knows graphs and arithmetic.
+Torch-free; it knows graphs, arithmetic and meanings.
 """
 
 from striate.explanation.derive import call, explain_graph
 from striate.explanation.explanation import Explanation, Row, Totals
+from striate.explanation.module_facts import ModuleFacts
+from striate.explanation.reconciliation import Count, Reconciliation, reconcile
 
-__all__ = ["Explanation", "Row", "Totals", "call", "explain_graph"]
+__all__ = [
+    "Count",
+    "Explanation",
+    "ModuleFacts",
+    "Reconciliation",
+    "Row",
+    "Totals",
+    "call",
+    "explain_graph",
+    "reconcile",
+]

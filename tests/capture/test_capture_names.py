@@ -170,3 +170,10 @@ def test_outputs_of_many_kinds() -> None:
     net.w = nn.Parameter(torch.ones(2))
     graph, _ = capture(net, (2, 3))
     assert graph.outputs == ("x", "multiply", "multiply#2", "w")
+
+
+def test_a_matrix_that_is_multiplied_with_is_still_the_modules_parameter() -> None:
+    net = Forward(lambda s, x: F.linear(x @ s.m, s.m))
+    net.m = nn.Parameter(torch.randn(3, 3))
+    graph = agrees(net, 2, 3)
+    assert [dict(node.weights) for node in graph] == [{"weight": "m"}, {"weight": "m#2"}]
