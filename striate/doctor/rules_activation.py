@@ -13,23 +13,27 @@ from striate.ops import (
     AvgPool,
     BatchNorm,
     Clamp,
+    Concat,
+    Constant,
     Conv,
+    ExtremePool,
     HardSigmoid,
     Linear,
     LogSoftmax,
     MaxPool2d,
     Mean,
-    MinPool2d,
     Multiply,
     ReLU,
     ReLU6,
     Scale,
     Sigmoid,
+    Slice,
     Softmax,
     Tanh,
 )
 
 LINEAR = (*MOVES, AvgPool, AdaptivePool, Mean, BatchNorm, Scale)  # no activation among them
+PASSING = (*SILENT, AvgPool, ExtremePool, Scale, BatchNorm, Slice, Concat)
 BOUNDED = (Sigmoid, Tanh, HardSigmoid, ReLU, ReLU6, Clamp)
 
 
@@ -45,13 +49,20 @@ BOUNDED = (Sigmoid, Tanh, HardSigmoid, ReLU, ReLU6, Clamp)
 )
 def saturating(patient: Patient) -> Iterator[Hit]:
     for node, op in patient.of(Sigmoid, Tanh):
-        before = any(isinstance(source.op, (Conv, BatchNorm)) for source in patient.sources(node))
-        readers = patient.after(node, (*SILENT, AvgPool, Scale, MaxPool2d, MinPool2d))
-        behind = any(isinstance(reader.op, Conv) for reader in readers)
-        gate = any(isinstance(reader.op, Multiply) for reader in patient.readers(node.name))
-        if before and behind and not gate:
+        made = patient.before(node, (*PASSING, Multiply, Sigmoid, Tanh))
+        if made is None or not isinstance(made.op, Conv):
+            continue
+        found = [node, *patient.downstream(node, lambda n: not _passes(patient, n))]
+        gate = any(isinstance(n.op, Multiply) and not _passes(patient, n) for n in found)
+        if not gate and any(isinstance(n.op, Conv) for n in found):
             word = type(op).__name__
             yield Hit(node.name, f"{word} between convolutions saturates.", "write nn.ReLU()")
+
+
+def _passes(patient: Patient, node: Node) -> bool:
+    """Whether values only pass: a pool, a normalisation, a multiplication with a constant."""
+    scaled = any(isinstance(source.op, Constant) for source in patient.sources(node))
+    return isinstance(node.op, PASSING) or (isinstance(node.op, Multiply) and scaled)
 
 
 @rule(

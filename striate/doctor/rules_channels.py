@@ -8,7 +8,7 @@ from striate.arithmetic import graph_parameters
 from striate.doctor.patient import Patient
 from striate.doctor.rule import TEXTBOOK, Hit, rule
 from striate.graph import Node
-from striate.ops import RBF, ChannelShuffle, Concat, Conv, Linear, Permute, Slice
+from striate.ops import RBF, ChannelShuffle, Concat, Conv, Elementwise, Linear, Permute, Slice
 
 VECTOR = 8  # float32 values in a 256-bit register
 
@@ -49,7 +49,7 @@ def dense_head(patient: Patient) -> Iterator[Hit]:
 def depthwise(patient: Patient) -> Iterator[Hit]:
     def mixes(node: Node) -> bool:
         everywhere = isinstance(node.op, Linear) and len(patient.shapes[node.name]) > 2
-        return everywhere or (isinstance(node.op, Conv) and node.op.groups == 1)
+        return everywhere or (isinstance(node.op, Conv) and not _depthwise(node.op))
 
     for node, op in patient.of(Conv):
         if _depthwise(op) and not any(map(mixes, patient.downstream(node, mixes))):
@@ -61,11 +61,12 @@ def depthwise(patient: Patient) -> Iterator[Hit]:
     "groups-without-shuffle",
     severity="warning",
     title="grouped convolutions behind each other without a mixing of groups",
-    reason="A group then reads only what the same group wrote: the network falls apart into thinner ones.",
+    reason="A group then reads only what the same group wrote: the network falls apart into thinner ones. "
+    "Where a shortcut is added between, channels may have met on its way, and nothing is reported.",
     source="Zhang et al. 2017, arXiv 1707.01083, section 3.1 (channel shuffle)",
 )
 def groups(patient: Patient) -> Iterator[Hit]:
-    mixing = (Conv, Linear, ChannelShuffle, Concat, Slice, Permute)
+    mixing = (Conv, Linear, ChannelShuffle, Elementwise, Concat, Slice, Permute)
     for node, op in patient.of(Conv):
         if op.groups == 1 or _depthwise(op):
             continue

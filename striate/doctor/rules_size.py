@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 
 from striate.doctor.patient import Patient
 from striate.doctor.rule import TEXTBOOK, Hit, rule
@@ -40,7 +41,8 @@ def _spatial_convs(patient: Patient) -> list[Node]:
     severity="warning",
     title="global pooling over features that see only a part of the image",
     reason="What a feature does not see it cannot relate: a global average behind it counts local patterns, "
-    "wherever they are. The field that has an effect is smaller still than the one that is derived.",
+    "wherever they are. Reported where less than half of the pixels are seen; the field that has an "
+    "effect is smaller still.",
     source="Luo et al. 2016, arXiv 1701.04128; Brendel and Bethge 2019, arXiv 1904.00760 (BagNet)",
 )
 def too_small(patient: Patient) -> Iterator[Hit]:
@@ -48,10 +50,10 @@ def too_small(patient: Patient) -> Iterator[Hit]:
         (value,) = node.inputs
         field = patient.fields.get(value.partition(":")[0])
         shrinks = _wide(patient.spatial(value)) and not _wide(patient.spatial(node.name))
-        if field is None or not shrinks or not patient.is_output(node, (*KEEPS, Flatten, Reshape, Linear)):
+        last = shrinks and patient.is_output(node, (*KEEPS, Flatten, Reshape, Linear))
+        if field is None or any(field.gated) or not last:
             continue
-        axes = [a for a, size in enumerate(field.image) if field.size[a] < size and not field.gated[a]]
-        if axes:
+        if 2 * prod(min(pair) for pair in zip(field.size, field.image, strict=True)) < prod(field.image):
             seen, image = _times(field.size), _times(field.image)
             message = f"each feature sees {seen} pixels of an image of {image}."
             yield Hit(node.name, message, "add layers, strides or larger kernels before it")
@@ -90,7 +92,9 @@ def coarse(patient: Patient) -> Iterator[Hit]:
     image = patient.image()
     if not image or max(image) > SMALL_IMAGE:
         return
-    windows = [n for n, _ in patient.of(Conv, ExtremePool, AvgPool) if n.name in patient.needles][:2]
+    pools = (node for node, _ in patient.of(ExtremePool, AvgPool))
+    order = {node.name: index for index, node in enumerate(patient.graph)}
+    windows = sorted([*_spatial_convs(patient), *pools], key=lambda node: order[node.name])[:2]
     for node in windows:
         sizes = patient.spatial(node.name)
         if sizes and max(sizes) > 1 and all(4 * s <= i for s, i in zip(sizes, image, strict=True)):

@@ -13,6 +13,7 @@ from striate.graph import owner
 from striate.ops import (
     BatchNorm,
     Concat,
+    Constant,
     Flatten,
     LayerNorm,
     LogSoftmax,
@@ -65,7 +66,10 @@ def unused(patient: Patient) -> Iterator[Hit]:
     source=f"{TEXTBOOK}, section 1.2: shared parameters; torchinfo issues 322 and 377 (counted twice)",
 )
 def tied(patient: Patient) -> Iterator[Hit]:
+    constants = {node.name for node, _ in patient.of(Constant)}
     for name, first in graph_parameters(patient.graph).shared.items():
+        if name in constants:
+            continue
         yield Hit(
             name, f"it shares its parameters with {first}.", "build a module of its own if that is not meant"
         )

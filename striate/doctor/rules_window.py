@@ -85,16 +85,16 @@ def _lost(op: Window, axis: int, size: int, count: int) -> int:
     "even-kernel",
     severity="note",
     title="an even kernel with the same padding on both sides",
-    reason="An even kernel has no middle pixel. With equal padding each such layer moves the picture by half "
-    "a pixel, and the map grows or shrinks by one. A kernel as large as its stride cuts the image into "
-    "patches and is not reported.",
+    reason="An even kernel has no middle pixel. At stride 1 and with equal padding each such layer moves the "
+    "picture by half a pixel, and the map grows or shrinks by one. (At stride 2 it is the even kernel that "
+    "stays in place.)",
     source="Wu et al. 2019, arXiv 1903.08385, Convolution with even-sized kernels and symmetric padding",
 )
 def even(patient: Patient) -> Iterator[Hit]:
     for node, op in patient.of(Conv):
         sizes = patient.spatial(node.inputs[0])
         axes = zip(op.kernel_size, op.stride, op.pads, sizes, strict=True)
-        if any(k % 2 == 0 and s < k < size and a == b for k, s, (a, b), size in axes):
+        if any(k % 2 == 0 and s % 2 and k < size and a == b for k, s, (a, b), size in axes):
             fix = 'take an odd kernel, or pad unevenly (padding="same" does)'
             yield Hit(
                 node.name, f"kernel {op.kernel_size} with padding {op.pads} shifts by half a pixel.", fix

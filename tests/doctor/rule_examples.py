@@ -163,8 +163,8 @@ SILENT: dict[str, Patient] = {
     "min-pool-after-relu": network(conv(3, 8), Tanh(), MinPool2d(2)),
     # the window that is left out would read padding only
     "unread-rows": network(conv(3, 8, 3, stride=2)),
-    # patches: the kernel is as large as the stride
-    "even-kernel": network(conv(3, 8, 4, stride=4, padding=0)),
+    # at stride 2 the even kernel stays in place
+    "even-kernel": network(conv(3, 8, 4, stride=2, padding=1)),
     "pointwise-stride": network(conv(3, 8, 2, stride=2, padding=0)),
     "dilation-gridding": network(
         conv(8, 8, dilation=2, padding=2), ReLU(), conv(8, 8, dilation=5, padding=5), image=(8, 32, 32)
