@@ -1,7 +1,9 @@
 """PARTS: what torch.nn lacks, or what two papers share. One block a file."""
 
 from striate.layers.auxiliary import Scores, cross_entropy, logits_of
+from striate.layers.blur_pool import BlurPool2d
 from striate.layers.branches import Branches
+from striate.layers.c_cells import CCells
 from striate.layers.conv_block import ConvBlock
 from striate.layers.conv_bn_relu import ConvBNReLU
 from striate.layers.conv_norm import ConvNorm
@@ -22,6 +24,7 @@ from striate.layers.preact_block import PreActBasic, PreActBottleneck
 from striate.layers.rbf import RBF
 from striate.layers.residual import Residual
 from striate.layers.residual_block import BasicBlock, BlockOf, Bottleneck, ResidualBlock, Stage
+from striate.layers.s_cells import SCells
 from striate.layers.same_conv import SameConv2d
 from striate.layers.scaled_tanh import ScaledTanh
 from striate.layers.shortcut import PaddedShortcut, Projection, shortcut
@@ -37,8 +40,10 @@ __all__ = [
     "RBF",
     "BasicBlock",
     "BlockOf",
+    "BlurPool2d",
     "Bottleneck",
     "Branches",
+    "CCells",
     "ComplexCells",
     "ConvBNReLU",
     "ConvBlock",
@@ -58,6 +63,7 @@ __all__ = [
     "Projection",
     "Residual",
     "ResidualBlock",
+    "SCells",
     "SameConv2d",
     "ScaledTanh",
     "Scores",

@@ -1,6 +1,7 @@
 """GELU, x times the share of a standard normal below x: exact, and two approximations of that share.
 
-Hendrycks and Gimpel 2016, arXiv 1606.08415. How far the approximations are off is computed here.
+Hendrycks and Gimpel 2016, arXiv 1606.08415. How far the approximations are off is computed here: by
+``gelu_error``, the tanh form at most 0.000473 (at x = 2.699 and -2.699), the sigmoid form 0.0203 (at 2.270).
 """
 
 from __future__ import annotations

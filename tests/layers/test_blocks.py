@@ -76,3 +76,20 @@ def test_a_block_pools_before_its_norm():
 def test_a_pooled_head_takes_maps_of_any_size(size):
     head, x = PooledHead(4, 5), torch.randn(2, 4, *size)
     assert torch.allclose(head(x), head.linear(x.mean((2, 3))), atol=1e-6)
+
+
+def test_the_mean_of_a_class_activation_map_is_the_score_without_its_bias():
+    head, x = PooledHead(4, 5), torch.randn(2, 4, 7, 3)
+    maps = head.class_activation_maps(x)
+    assert maps.shape == (2, 5, 7, 3)
+    assert torch.allclose(maps.mean((2, 3)), head(x) - head.linear.bias, atol=1e-6)
+
+
+def test_a_class_activation_map_points_at_what_was_seen():
+    head, x = PooledHead(2, 2), torch.zeros(1, 2, 3, 3)
+    with torch.no_grad():
+        head.linear.weight.copy_(torch.tensor([[1.0, 0], [0, -2]]))
+    x[0, 0, 1, 2], x[0, 1, 0, 0] = 5, 3
+    expected = torch.zeros(1, 2, 3, 3)
+    expected[0, 0, 1, 2], expected[0, 1, 0, 0] = 5, -6
+    assert torch.equal(head.class_activation_maps(x), expected)
