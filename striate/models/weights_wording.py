@@ -51,7 +51,7 @@ def remarks(path: Path, fit: Fit, *, told: bool) -> Iterator[str]:
     if fit.origin is not None and fit.origin.remark and not told:
         yield f"{path} has the names of {fit.origin.title}: {fit.origin.remark}."
     if fit.twin is not None and not told:
-        yield f"{path} would fit {fit.twin} as well, which computes something else: know which one it is from."
+        yield f"{path} would fit {fit.twin} as well, which computes something else: know where it is from."
     if fit.structure:
         moved = [f"{theirs} is {ours}" for ours, theirs in fit.names.items() if ours != theirs]
         yield f"{path} has other names than this network; structure told what each is: {_some(moved)}."
