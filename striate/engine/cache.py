@@ -1,8 +1,8 @@
 """Object code kept between runs, in a folder that only its owner can write, every file checked before use.
 
-It is executable code. So the folder must belong to the user and be closed to all others (mode 0700), each file
-must begin with the SHA-256 of what follows, and its name is the SHA-256 of everything the code depends on.
-Whatever does not fit is ignored and made again; a cache that cannot be written is no error.
+It is executable code. So the folder must belong to the user and be closed to all others (mode 0700), each
+file must begin with the SHA-256 of its name and of what follows, and its name is the SHA-256 of everything
+the code depends on. Whatever does not fit is ignored and made again; a cache that cannot be written is no error.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Which kernel runs a stage. One recipe a kind of stage: what it demands of the maps around it, what it builds.
+"""Which kernel runs a stage. One recipe a kind of stage: the frames it demands, what it builds.
 
 A stage that no recipe takes runs outside, in NumPy. Nothing here knows a network's name.
 """

@@ -2,10 +2,10 @@
 
     void drive(steps, count, images, thread, threads, scratch, arrived, yield)
 
-Each step is five numbers: entry, buffers, units, whole batch, wait. A thread takes its share of the units; where
-``wait`` is set, all threads meet before anyone goes on. Meeting is an atomic counter: after its n-th meeting
-every thread has added n, so the counter has reached n * threads. Who waits spins for some microseconds and then
-offers the processor to others, since the thread it waits for may need exactly this core.
+Each step is five numbers: entry, buffers, units, whole batch, wait. A thread takes its share of the units;
+where ``wait`` is set, all threads meet before anyone goes on. Meeting is an atomic counter: after its n-th
+meeting every thread has added n, so the counter has reached n * threads. Who waits spins for microseconds
+and then offers the processor to others, since the thread it waits for may need exactly this core.
 """
 
 from __future__ import annotations

@@ -1,13 +1,14 @@
 """Writes LLVM IR: vectors, loops and addresses, with every address's range proved while it is written.
 
-A kernel's entry is ``void name(ptr buffers, i64 low, i64 high, i64 images, ptr scratch)``: compute the units of
-work ``low`` to ``high - 1``. What a unit is, the kernel decides. No kernel knows about threads.
+A kernel's entry is ``void name(ptr buffers, i64 low, i64 high, i64 images, ptr scratch)``: compute the units
+of work ``low`` to ``high - 1``. What a unit is, the kernel decides. No kernel knows about threads.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import pairwise
 from typing import Any
 
 from llvmlite import ir
@@ -103,7 +104,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             return table[number]
         rows = Memory(None, len(table), "table")
         rows.reach(number.low, number.high + 1)
-        steps = {after - before for before, after in zip(table, table[1:], strict=False)}
+        steps = {after - before for before, after in pairwise(table)}
         if len(steps) <= 1:  # a straight line needs no table
             return self.plus(table[0], self.times(number, *steps)) if steps else table[0]
         kind = ir.ArrayType(I64, len(table))
@@ -231,7 +232,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return self.select(self.fcmp_ordered("<", a, b), a, b)
 
     def run(self, inner: Emitter, *arguments: tuple[Memory, Number]) -> None:
-        """Call an inner function, each of its memories beginning at a place in ours; what it touches is ours."""
+        """Call an inner function; each of its memories begins at a place in ours, and must stay inside."""
         pointers = []
         for theirs, (memory, index) in zip(inner.memories, arguments, strict=True):
             memory.reach(lowest(index) + theirs.first, highest(index) + theirs.end)

@@ -1,7 +1,7 @@
 """What runs underneath a network: compiled programs, one for each size of input; NumPy where none can be.
 
-Whatever stands in the way of compiling (an unknown processor, a graph whose values are not one for each image,
-a kernel that fails its check) leads to the reference, which is slower and always right; ``reason`` says so.
+Whatever stands in the way of compiling (an unknown processor, a graph whose values are not one for each
+image) leads to the reference, which is slower and always right; ``reason`` says so.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
-"""Integers that know their range, and memory that knows its size: why no emitted address can leave its buffer.
+"""Integers that know their range, memory that knows its size: why no emitted address can leave its buffer.
 
-Every offset that a kernel computes is an ``Index``: a value of the emitted code together with the least and the
-greatest number it can ever be. Sums, products, quotients and table entries carry their ranges along, as in
+Every offset that a kernel computes is an ``Index``: a value of the emitted code together with the least and
+the greatest number it can ever be. Sums, products, quotients and table entries carry their ranges, as in
 interval arithmetic. Memory is entered only through ``Memory.reach``, which refuses, while the code is being
 written, any access whose range is not inside. The one thing taken on trust is that the caller of a kernel
 passes the buffers and the unit numbers that it was built for; ``program`` builds both from the same layouts.

@@ -1,4 +1,4 @@
-"""How a feature map lies in memory: [C / lanes][rows][columns][lanes], with a frame of zeros around each plane.
+"""How a map lies in memory: [C / lanes][rows][columns][lanes], with a frame of zeros around each plane.
 
 The ``lanes`` channels of one pixel fill one vector, so that a kernel never shuffles; the frame is the padding
 of whoever reads the map, so that a kernel never asks whether it is at an edge. Lanes beyond the last channel
@@ -46,7 +46,7 @@ class Layout:
 
     @property
     def block(self) -> int:
-        """From one block to the next: an odd number of vectors, so that blocks spread over the cache's sets."""
+        """From one block to the next: an odd number of vectors, which spreads blocks over the cache."""
         pixels = self.rows * self.row // self.lanes
         return (pixels + (pixels % 2 == 0 and pixels > 1)) * self.lanes
 
@@ -87,7 +87,7 @@ class Layout:
         """(images, C, H, W): a copy."""
         planes = self.view(buffer)[:images].transpose(0, 1, 4, 2, 3)
         full = planes.reshape(images, self.blocks * self.lanes, self.height, self.width)
-        return np.ascontiguousarray(full[:, : self.channels])
+        return full[:, : self.channels].copy()
 
 
 def joined(a: Frame, b: Frame) -> Frame:

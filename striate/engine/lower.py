@@ -1,4 +1,4 @@
-"""From a graph of words to stages: names that move nothing vanish, activations and additions join their source.
+"""From a graph of words to stages: what moves nothing vanishes, activations and additions join their source.
 
 What is here depends on the graph alone; which kernel runs a stage is decided later, in ``choose``.
 """

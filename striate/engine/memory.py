@@ -10,6 +10,7 @@ import ctypes
 import mmap
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,10 +75,8 @@ def allocate(size: int) -> Array:
     except (OSError, OverflowError):
         raise MemoryError(f"a network's buffers need {length} bytes") from None
     if large and hasattr(mmap, "MADV_HUGEPAGE"):
-        try:
+        with suppress(OSError):  # a kernel without huge pages
             pages.madvise(mmap.MADV_HUGEPAGE)
-        except OSError:  # a kernel without huge pages
-            pass
     content: Array = np.frombuffer(pages, np.uint8)
     start = -content.ctypes.data % (HUGE if large else 4 * LINE)
     return content[start : start + 4 * size].view(np.float32)

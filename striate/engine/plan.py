@@ -31,9 +31,9 @@ class Step:
 
 @dataclass(frozen=True)
 class Plan:
-    """``steps`` in order. ``buffers``: root of a value -> the buffer it lies in. ``places``: in one image's arena.
+    """``steps`` in order. ``buffers``: root of a value -> the buffer it lies in.
 
-    ``sizes``: of each buffer for one image; ``arena``: of all together, with ``places`` overlapping in time only.
+    ``sizes`` and ``places``: of each buffer, for one image, in an ``arena`` of that many values.
     """
 
     steps: tuple[Step | Outside, ...]
@@ -77,7 +77,8 @@ class _Planning:
             lives[name] = Life(size, min(old.first, now), max(old.last, now))
             if name not in framed and any(layouts[name].frame):
                 framed.add(name)
-                part = Part(FrameKernel(layouts[name]), {"target": name}, wait=False)
+                # the step that fills the map makes all threads wait; an input is filled by nobody
+                part = Part(FrameKernel(layouts[name]), {"target": name}, wait=now < 0)
                 steps.append(Step(part, (f"frame of {name}",)))
 
         for name in self.lowering.graph.inputs:
@@ -94,8 +95,7 @@ class _Planning:
                         live(root, now)
                     for name, size in part.memory.items():
                         lives.setdefault(f"{name} {now}", Life(size, now, now))
-                    named = replace(part, memory={name: size for name, size in part.memory.items()})
-                    steps.append(Step(_with_memory(named, now), item.covers if number == 0 else ()))
+                    steps.append(Step(_with_memory(part, now), item.covers if number == 0 else ()))
         for name in self.lowering.graph.outputs:
             if name in self.lowering.values:
                 live(self.lowering.values[name].root, len(self.items))
@@ -151,7 +151,7 @@ class _Planning:
     def _buffer(self, root: str) -> str:
         return self.parents[root][0] if root in self.parents else root
 
-    # --- layouts ------------------------------------------------------------------------------------------------
+    # --- layouts -----------------------------------------------------------------------------------------
 
     def _layouts(self) -> dict[str, Layout]:
         lanes = self.settings.target.lanes
@@ -171,7 +171,7 @@ class _Planning:
         return layouts
 
     def _planar(self, root: str, lanes: int) -> bool:
-        """Whether a value stays in the order in which images arrive: few channels, read by convolutions only."""
+        """Whether a value stays as images arrive: few channels, read by convolutions only."""
         if root not in self.lowering.graph.inputs or self.lowering.values[root].dims[0] * 2 > lanes:
             return False
         readers = [

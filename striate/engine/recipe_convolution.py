@@ -87,7 +87,7 @@ class Convolution(Recipe):
         ]
 
     def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
-        outputs, seen, kh, kw = self.weight.shape
+        _, seen, kh, kw = self.weight.shape
         depth = seen * kh * kw
         registers = self.settings.target.registers
         blocks = target.blocks if self.groups == 1 else 1
@@ -96,7 +96,7 @@ class Convolution(Recipe):
         return Direct(source, target, self.window, (rows, columns, vectors), starts, span, finish)
 
     def _seen(self, source: Layout, target: Layout, vectors: int) -> tuple[tuple[int, ...], int]:
-        """For each group of output vectors the block in which its input begins; and how many channels follow."""
+        """For each group of output vectors the block where its input begins; and how many channels follow."""
         if self.groups == 1:
             return (0,) * -(-target.blocks // vectors), source.channels
         outputs, seen = self.weight.shape[:2]

@@ -25,9 +25,7 @@ def two_axes(values: tuple[int, ...], one: int) -> tuple[int, int]:
     return (one, values[0]) if len(values) == 1 else (values[0], values[1])
 
 
-@recipe(
-    ops.MaxPool1d, ops.MaxPool2d, ops.MinPool1d, ops.MinPool2d, ops.AvgPool1d, ops.AvgPool2d
-)
+@recipe(ops.MaxPool1d, ops.MaxPool2d, ops.MinPool1d, ops.MinPool2d, ops.AvgPool1d, ops.AvgPool2d)
 class WindowPool(Recipe):
     """``taps``: for each axis, the places that each output reads; -1 and size stand for padding."""
 
@@ -38,7 +36,9 @@ class WindowPool(Recipe):
 
     @classmethod
     def takes(cls, stage: Stage) -> bool:
-        return stage.inputs[0].natural and all(row for taps in _window_taps(stage, inside=True) for row in taps)
+        return stage.inputs[0].natural and all(
+            row for taps in _window_taps(stage, inside=True) for row in taps
+        )
 
     def frame(self, root: str, layout: Layout) -> Frame:
         if not self.mean or root != self.stage.inputs[0].root:
@@ -77,7 +77,9 @@ def _window_taps(stage: Stage, *, inside: bool) -> tuple[Taps, Taps]:
         for i in range(count):
             places = [i * s + d * tap - p for tap in range(k)]
             real = [place for place in places if 0 <= place < size]
-            rows.append(tuple(place if place in real or not inside else real[0] for place in places) if real else ())
+            rows.append(
+                tuple(place if place in real or not inside else real[0] for place in places) if real else ()
+            )
         axes.append(tuple(rows))
     return axes[0], axes[1]
 

@@ -77,7 +77,7 @@ def test_the_environment_asks_for_less_never_for_more(monkeypatch: pytest.Monkey
     monkeypatch.setenv(CHOICE, usable()[-1])
     assert host().name == usable()[-1]
     monkeypatch.setenv(CHOICE, "avx1024")
-    with pytest.raises(UnsupportedError, match="STRIATE_TARGET must be one of .*, got 'avx1024'"):
+    with pytest.raises(UnsupportedError, match=r"STRIATE_TARGET must be one of .*, got 'avx1024'"):
         host()
 
 

@@ -59,7 +59,7 @@ class Direct(Kernel):
     tile: tuple[int, int, int]
     starts: tuple[int, ...]
     span: int
-    finish: Finish = Finish()
+    finish: Finish
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -95,7 +95,7 @@ class Direct(Kernel):
         return f"{rows}x{columns} pixels, {vectors * self.target.lanes} channels{self.finish.describe()}"
 
     def pack(self, weight: Array, bias: Array | None, groups: int = 1) -> dict[str, Array]:
-        """Weights (K, C / groups, *kernel) in the order of reading: [group of vectors][C][taps][lane][output].
+        """Weights (K, C / groups, *kernel) in the order of reading: [group][C][taps][lane][output].
 
         A channel that an output does not see has weight 0.
         """

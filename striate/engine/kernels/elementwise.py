@@ -1,4 +1,4 @@
-"""Value by value: joins of two maps, a factor and an offset for each channel, activations that nobody absorbed."""
+"""Value by value: joins of two maps, factors and offsets of channels, activations that nobody absorbed."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ JOINS = (ops.Add, ops.Subtract, ops.Multiply, ops.Maximum, ops.Minimum)
 
 @dataclass(frozen=True)
 class Elementwise(Kernel):
-    """``op`` of ``sources`` (a source of one pixel holds for the whole map). ``slope``: channels of a PReLU."""
+    """``op`` of ``sources``; a source of one pixel holds for the whole map."""
 
     family: ClassVar[str] = "elementwise"
     op: ops.Op

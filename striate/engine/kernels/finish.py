@@ -22,10 +22,7 @@ class Finish:
 
     def apply(self, to: Emitter, value: Vector, other: Vector | None = None) -> Vector:
         for word in self.words:
-            if isinstance(word, ops.Add):
-                value = to.fadd(value, other)
-            else:
-                value = activate(to, word, value)
+            value = to.fadd(value, other) if isinstance(word, ops.Add) else activate(to, word, value)
         return value
 
     def describe(self) -> str:

@@ -96,7 +96,9 @@ class Grouped(Kernel):
 
             self._taps(to, image, at, weight, sums)
             for p, value in enumerate(sums):
-                other = to.get(work.buffer("added"), _at(to, added, block, y, x, p)) if added else None
+                other = None
+                if added:
+                    other = to.get(work.buffer("added"), _at(to, added, block, y, x, p))
                 result = self.finish.apply(to, value, other)
                 to.put(result, work.buffer("target"), _at(to, target, block, y, x, p))
 

@@ -117,12 +117,10 @@ class Work:
         self.image = None
 
     def buffer(self, name: str) -> Memory:
-        """An operand's buffer, of the current image where it is not shared: exactly the size that was declared."""
-        for place, operand in enumerate(self.kernel.operands):
-            if operand.name == name:
-                break
-        else:
-            raise TypeError(f"{self.kernel.family} has no operand {name}")
+        """An operand's buffer (the current image's, if it is not shared), of its declared size."""
+        operands = self.kernel.operands
+        place = [operand.name for operand in operands].index(name)
+        operand = operands[place]
         pointer = self.to.pointers[place]
         if not operand.shared:
             offset = self.to.mul(self.image, ir.Constant(I64, operand.size))

@@ -1,4 +1,4 @@
-"""Channels put together from several maps: what is left of Concat, Slice and ChannelShuffle when they have to move.
+"""Channels put together from several maps: Concat, Slice and ChannelShuffle, where they have to move.
 
 A vector of output channels is gathered from at most ``lanes`` vectors of input channels by permutations that
 are known when the code is written.
@@ -46,7 +46,7 @@ class Gathering(Kernel):
                 self._block(work, first, i)
 
     def _runs(self) -> list[tuple[int, int]]:
-        """(first block, number) of neighbouring blocks that are gathered in the same way, one block further on."""
+        """(first block, number) of neighbours that are gathered alike, each one block further on."""
         runs: list[tuple[int, int]] = []
         for block in range(self.target.blocks):
             if runs:

@@ -1,7 +1,7 @@
-"""Pooling: the largest, smallest or mean value of a window, channel by channel, a vector of channels at a time.
+"""Pooling: the largest, smallest or mean value of a window, a vector of channels at a time.
 
 Padding never enters: for an extreme, a tap that falls outside the map is replaced by one of the same window
-inside it, which changes nothing; for a mean, outside taps read the frame's zeros and a table holds the divisor.
+inside it, which changes nothing; for a mean, outside taps read the frame's zeros and a table has the factor.
 """
 
 from __future__ import annotations
@@ -83,7 +83,8 @@ class Pool(Kernel):
     def _join(self, work: Work, a: Vector, b: Vector) -> Vector:
         if self.kind == "mean":
             return work.to.fadd(a, b)
-        return work.to.intrinsic("llvm.maximum" if self.kind == "max" else "llvm.minimum", a, b)  # NaN stays
+        name = "llvm.maximum" if self.kind == "max" else "llvm.minimum"  # NaN stays
+        return work.to.intrinsic(name, a, b)
 
 
 @dataclass(frozen=True)

@@ -18,7 +18,7 @@ def direct_tile(height: int, width: int, blocks: int, depth: int, registers: int
     """(rows, columns, vectors) with the least estimated time.
 
     ``depth``: multiply-adds for one value. Counted in cycles of a core with two multiply-adds and two loads a
-    cycle: a tile's turn takes as long as its sums, its loads, or the latency of one sum, whichever is longest.
+    cycle: a tile's turn takes as long as its sums, its loads or the latency of one sum, whichever is longest.
     """
     best, choice = float("inf"), (1, 1, 1)
     for vectors in range(1, min(blocks, 8) + 1):

@@ -1,7 +1,7 @@
-"""The three matrices of Winograd's minimal filtering F(m, r): m outputs of an r-tap filter in m + r - 1 products.
+"""The matrices of Winograd's minimal filtering F(m, r): m outputs of an r-tap filter in m + r - 1 products.
 
-y = A^T [(G g) * (B^T d)]: polynomials d and g are evaluated at m + r - 2 points and at infinity, multiplied there,
-and the product's coefficients interpolated; transposing that gives the filter. Toom 1963, Cook 1966, Winograd
+y = A^T [(G g) * (B^T d)]: polynomials d and g are evaluated at m + r - 2 points and at infinity,
+multiplied there, and the product's coefficients interpolated; transposing that gives the filter. Toom 1963, Cook 1966, Winograd
 1980; for convolutional networks: Lavin and Gray 2015, arXiv 1509.09308. All in exact fractions.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 from striate.engine.emit import Emitter, Vector
 
 Matrix = tuple[tuple[Fraction, ...], ...]
-# few multiplications and small numbers; the error grows with their size (Barabasz et al. 2018, arXiv 1803.10986)
+# small numbers: the error grows with their size (Barabasz et al. 2018, arXiv 1803.10986)
 POINTS = (0, 1, -1, 2, -2)
 
 
@@ -83,7 +83,7 @@ def combine(to: Emitter, row: list[Fraction], vectors: list[Vector]) -> Vector:
 
 
 def rows_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vector]:
-    """matrix @ vectors. Neighbouring rows of points p and -p are E + O and E - O: E and O are computed once."""
+    """matrix @ vectors. Rows of points p and -p are E + O and E - O: E and O are computed once."""
     results: list[Vector] = []
     while len(results) < len(matrix):
         i = len(results)
@@ -100,12 +100,12 @@ def rows_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vecto
 
 
 def columns_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vector]:
-    """matrix @ vectors, columns j and j + 1 being points p and -p: even rows use their sum, odd the difference."""
+    """matrix @ vectors. Of columns of points p and -p, even rows use the sum, odd the difference."""
     rows: list[list[Fraction]] = [[] for _ in matrix]
     chosen: list[list[Vector]] = [[] for _ in matrix]
     j = 0
     while j < len(vectors):
-        paired = 0 < j and j + 1 < len(vectors) - 1
+        paired = j > 0 and j + 2 < len(vectors)
         both = (
             (to.fadd(vectors[j], vectors[j + 1]), to.fsub(vectors[j], vectors[j + 1]))
             if paired

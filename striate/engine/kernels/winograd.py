@@ -1,8 +1,8 @@
 """3x3 convolution with a quarter (m = 4) or less than half (m = 2) of the multiplications.
 
-The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are transformed (V = B^T d B), the
-weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is then a
-matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels and
+The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are transformed (V = B^T d B),
+the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is then
+a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels and
 have few multiplications; the matrix products are where the time goes, and they are 36 instead of 144 (m = 4).
 
 Two forms. ``Tiles``: a thread carries some tiles from input to output, so that V and M stay in its cache.
@@ -31,7 +31,7 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scheme:
-    """``m``: outputs of a tile on each axis. ``before``: padding above and left. ``together``: tiles at a time.
+    """``m``: outputs of a tile, each way. ``before``: padding above and left. ``together``: tiles at a time.
 
     ``tile``: (P, Q), the matrix product's sums in registers: P tiles by Q vectors of output channels.
     """
@@ -62,7 +62,7 @@ class Scheme:
 
     @property
     def v_step(self) -> int:
-        """From one position's V to the next; one vector more than needed spreads them over the cache's sets."""
+        """From one position's V to the next; one more vector than needed spreads them over the cache."""
         return (self.together * self.source.blocks + 1) * self.source.lanes
 
     @property
@@ -241,7 +241,8 @@ class Tiles(Kernel):
 
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
-        forth, product = scheme.transform(work, f"{self.symbol}_in"), scheme.product(work, f"{self.symbol}_mul")
+        forth = scheme.transform(work, f"{self.symbol}_in")
+        product = scheme.product(work, f"{self.symbol}_mul")
         back = scheme.back(work, f"{self.symbol}_out")
         size = scheme.n**2 * scheme.v_step
         v = to.part(work.scratch, 0, size)
