@@ -24,6 +24,7 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     mobilenet_v2,
     mobilenet_v3,
     mobilenet_v4,
+    neocognitron,
     photo,
     preact_resnet,
     resnet,

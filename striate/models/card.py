@@ -39,6 +39,8 @@ class Card:
     """Side in pixels of what one value of the last feature map sees, where somebody has published it."""
     notes: tuple[str, ...] = ()
     """What a reader of the paper would stumble over."""
+    epochs: int | None = None
+    """Passes over the images in which it learns; None: what the recipe says for the images."""
     no_gradient: tuple[str, ...] = ()
     """Patterns (fnmatch) of parameters that training may leave without a gradient; ``notes`` say why."""
 
