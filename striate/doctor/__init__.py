@@ -6,7 +6,8 @@
     trial        running a module, watched      trace      what happened while it ran
     diagnosis    why it failed, the mended line remedy_... one family of failures a file
     building     modules that cannot be built
-    constructor  the line that built a layer, and the same line with other numbers
+    constructor  the call that builds a layer   source     the line where it stands
+    calls        functions as layers
 
 Only ``trial`` knows torch; it is imported by whoever has a module to run.
 """

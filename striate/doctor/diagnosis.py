@@ -10,10 +10,11 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from striate.doctor import remedy_input, remedy_join, remedy_layer
-from striate.doctor.constructor import constructor, find
+from striate.doctor.constructor import constructor, plain
 from striate.doctor.findings import NetworkFinding, NetworkReport
 from striate.doctor.remedy import Remedy
 from striate.doctor.remedy_layer import images_mixed
+from striate.doctor.source import find
 from striate.doctor.trace import Sizes, Step, Trace, show
 
 Rerun = Callable[[Sequence[Sizes]], Trace]
@@ -60,6 +61,9 @@ def _line(remedy: Remedy, failed: Step, module: Any, *, shared: bool) -> tuple[s
         return None, ""
     call = constructor(remedy.kind or step.layer.kind, {**step.layer.arguments, **remedy.change})
     whose = f" for {step.name}" if step is not failed else ""
+    if step.module is None and "pool" in step.layer.kind:
+        given = {**step.layer.arguments, **remedy.change}
+        return None, f"write F.{step.layer.kind}(x, {plain(given['kernel_size'])})"
     if step.module is None:
         return None, f"its weight must be that of {call}{whose}"
     if shared and step is failed:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from striate.doctor.findings import NetworkFinding, NetworkReport
 from striate.doctor.rule import RULES
@@ -48,7 +50,8 @@ def _result(finding: NetworkFinding, index: int) -> dict[str, Any]:
     location: dict[str, Any] = {}
     if finding.source is not None:
         file, _, line = finding.source.rpartition(":")
-        place = {"artifactLocation": {"uri": file}, "region": {"startLine": int(line)}}
+        uri = Path(file).as_uri() if Path(file).is_absolute() else quote(file)
+        place = {"artifactLocation": {"uri": uri}, "region": {"startLine": int(line)}}
         location["physicalLocation"] = place
     if finding.place is not None:
         location["logicalLocations"] = [{"fullyQualifiedName": finding.place, "kind": "element"}]

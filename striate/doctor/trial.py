@@ -21,13 +21,12 @@ from torch import Tensor, nn
 from torch.func import functional_call
 from torch.overrides import TorchFunctionMode
 
+from striate.doctor.calls import layer_of
 from striate.doctor.constructor import positional, short_path
 from striate.doctor.trace import Layer, Sizes, Step, Trace, Value
 
 _TORCH = str(Path(torch.__file__).parent)
 _OWN = str(Path(__file__))
-_CONVOLUTIONS = ("conv1d", "conv2d", "conv3d")
-_SHAPED = ("view", "reshape", "flatten", "unflatten", "permute")
 
 
 def run_module(module: nn.Module, example: Tensor | Sequence[Tensor], *, training: bool = False) -> Trace:
@@ -93,7 +92,7 @@ class Watch(TorchFunctionMode):
             return func(*args, **kwargs)
         tensors = [tensor for tensor in _tensors((args, kwargs)) if id(tensor) not in self._own]
         values = tuple(map(self.value, tensors))
-        step = Step(self._inner(name), _function(name, args, kwargs), values, None, _source())
+        step = Step(self._inner(name), layer_of(name, args, kwargs), values, None, _source())
         self._failed = step if values else None
         result = func(*args, **kwargs)
         self._failed = None
@@ -165,35 +164,6 @@ class Watch(TorchFunctionMode):
 def _is_layer(module: nn.Module) -> bool:
     """A layer of torch.nn, and no container."""
     return type(module).__module__.startswith("torch.nn.") and not any(True for _ in module.children())
-
-
-def _function(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Layer:
-    """What a function call says, in the words of the layer where there is one."""
-    weight = kwargs.get("weight", args[1] if len(args) > 1 else None)
-    if name == "linear" and isinstance(weight, Tensor):
-        return Layer("Linear", {"in_features": weight.shape[-1], "out_features": weight.shape[0]})
-    if name in _CONVOLUTIONS and isinstance(weight, Tensor):
-        names = ("input", "weight", "bias", "stride", "padding", "dilation", "groups")
-        own = {**dict(zip(names, args, strict=False)), **kwargs}
-        groups = own.get("groups", 1)
-        arguments = {
-            "in_channels": weight.shape[1] * groups,
-            "out_channels": weight.shape[0],
-            "kernel_size": tuple(weight.shape[2:]),
-            **{key: own[key] for key in names[3:] if key in own},
-        }
-        return Layer(name.capitalize(), arguments)
-    if name in _SHAPED:
-        return Layer(name, {"shape": tuple(args[1:]) + tuple(kwargs.values())})
-    if name in ("cat", "concat", "concatenate", "stack"):
-        return Layer(
-            "cat" if name != "stack" else name, {"dim": kwargs.get("dim", args[1] if len(args) > 1 else 0)}
-        )
-    if "pool" in name and len(args) > 1:
-        return Layer(
-            name, {"kernel_size": args[1], **{k: v for k, v in kwargs.items() if k in ("stride", "padding")}}
-        )
-    return Layer(name)
 
 
 def _tensors(value: Any) -> Iterator[Tensor]:

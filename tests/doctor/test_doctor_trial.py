@@ -13,8 +13,9 @@ import torch
 from torch import nn
 
 from striate import api
-from striate.doctor.constructor import constructor, find
+from striate.doctor.constructor import constructor
 from striate.doctor.diagnosis import diagnose
+from striate.doctor.source import find
 from striate.doctor.trial import rerun, run_module
 
 SIZE = (2, 3, 8, 8)
@@ -232,3 +233,31 @@ def test_a_module_that_cannot_be_built(tmp_path, monkeypatch) -> None:
     assert finding.rule == "impossible-groups" and finding.source.startswith("net.py:")
     assert "4 groups must divide in_channels=6 and out_channels=8" in finding.message
     assert finding.fix.endswith("write       self.conv = nn.Conv2d(6, 8, 3, groups=2)")
+
+
+def test_functions_are_seen_like_layers() -> None:
+    class Functional(nn.Module):
+        def __init__(self, into):
+            super().__init__()
+            self.kernel = nn.Parameter(torch.randn(6, into, 3, 3))
+            self.matrix = nn.Parameter(torch.randn(10, 54))
+
+        def forward(self, x):
+            x = nn.functional.conv2d(x, self.kernel, padding=1)
+            return nn.functional.linear(x.flatten(1), self.matrix)
+
+    finding = report_on(Functional(4), torch.randn(SIZE)).findings[0]
+    assert finding.fix.startswith("its weight must be that of nn.Conv2d(3, 6, 3, padding=1)")
+    finding = report_on(Functional(3), torch.randn(SIZE)).findings[0]
+    assert "receives 384 features: 6 channels x 8 x 8; it is made for 54." in finding.message
+    assert "or use a 3x3 input" in finding.fix
+
+
+def test_a_pooling_function_with_too_large_a_window() -> None:
+    class Pools(nn.Module):
+        def forward(self, x):
+            return nn.functional.max_pool2d(x, 9)
+
+    finding = report_on(Pools(), torch.randn(SIZE)).findings[0]
+    assert "a window of 9x9 over a map of 8x8" in finding.message
+    assert finding.fix.startswith("write F.max_pool2d(x, 8)") and "or use a 9x9 input" in finding.fix
