@@ -1,8 +1,8 @@
-"""ResNet-D: He, Zhang, Zhang, Zhang, Xie, Li, "Bag of tricks for image classification", 2018, arXiv 1812.01187.
+"""ResNet-D: Tong He et al., "Bag of tricks for image classification", 2018, arXiv 1812.01187.
 
-ResNet-50 with the tweaks of section 4, figure 2: three 3x3 convolutions in
-place of the 7x7, and shortcuts that average before they project, so that no value of the input is thrown away.
-``resnet50d`` means timm's network and carries its tensor names.
+ResNet-50 with the tweaks of section 4, figure 2: three 3x3 convolutions in place of the 7x7, and shortcuts
+that average before they project, so that no value of the input is thrown away. ``resnet50d`` means timm's
+network and carries its tensor names.
 """
 
 from __future__ import annotations
