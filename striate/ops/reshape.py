@@ -84,7 +84,7 @@ class Sum(Op):
 @word
 @dataclass(frozen=True)
 class Slice(Op):
-    """Entries start, start + step, ... before ``end`` (None: to the last) of axis ``dim``. A split: several."""
+    """Entries start, start + step, ... before ``end`` (None: all) of axis ``dim``. A split is several."""
 
     dim: int
     start: int = 0
