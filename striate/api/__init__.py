@@ -3,6 +3,7 @@
 training     data -> network; resume         finish      the rest: bundle, insight, report
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived
+weights      the weights of others on images
 checking     a data set or a network examined
 subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
 stages       what a verb says while it works

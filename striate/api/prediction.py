@@ -22,14 +22,22 @@ def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp
     return load_network(bundle_of(Path(bundle)), threads=threads, precision=precision)
 
 
-def predict(run: str | Path, images: Sequence[str | Path | bytes], *, top: int = 5) -> list[Prediction]:
-    """What a run or a bundle sees in images: files, folders (their images, sorted) or encoded bytes.
+def predict(
+    run: str | Path,
+    images: Sequence[str | Path | bytes],
+    *,
+    weights: str | Path | None = None,
+    top: int = 5,
+) -> list[Prediction]:
+    """What a run, a bundle or a network with weights sees in images: files, folders (sorted) or their bytes.
 
-    Raises DataError when there is no image, ImageError naming a file that cannot be decoded.
+    With ``weights`` (see ``striate.create``), ``run`` is a network's name. Raises DataError when there is no
+    image, ImageError naming a file that cannot be decoded.
     """
+    from striate.api.weights import recogniser
     from striate.data.folder import images_in
 
-    network = load(run)
+    network = load(run) if weights is None else recogniser(str(run), weights)
     sources: list[Path | bytes] = []
     for image in images:
         if isinstance(image, bytes):

@@ -11,7 +11,7 @@ import sys
 import typer
 
 from striate.cli import check, evaluate, explain, models, predict, report, train
-from striate.cli.answer import fail
+from striate.cli.answer import fail, note_warnings
 from striate.errors import StriateError
 
 app = typer.Typer(
@@ -45,6 +45,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; every error that striate raises on purpose is one sentence on stderr."""
+    note_warnings()
     try:
         app(prog_name="striate")
     except StriateError as error:

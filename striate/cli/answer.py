@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from striate.errors import StriateError
+from striate.errors import StriateError, WeightsWarning
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -32,6 +32,22 @@ def fail(error: StriateError) -> int:
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
         typer.echo(str(error), err=True)
     return error.exit_code
+
+
+def note_warnings() -> None:
+    """From now on a warning of ours is a sentence on stderr, without the line of code it comes from."""
+    import warnings
+
+    shown = warnings.showwarning
+
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, WeightsWarning):
+            typer.secho("note: ", fg="yellow", bold=True, nl=False, err=True)
+            typer.echo(str(message), err=True)
+        else:
+            shown(message, category, *place, **more)
+
+    warnings.showwarning = show  # type: ignore[assignment]  # it takes what is passed on
 
 
 def emit(value: Any) -> None:

@@ -1,15 +1,18 @@
-"""``striate predict RUN_OR_BUNDLE IMAGE...``: what is in these pictures? Needs no PyTorch."""
+"""``striate predict RUN_OR_BUNDLE IMAGE...``: what is in these pictures? Needs no PyTorch.
+
+With ``--model NAME`` the network is one of the catalogue, with weights that people have.
+"""
 
 from __future__ import annotations
 
 import sys
 from dataclasses import asdict
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from striate.cli.answer import JsonOption, emit, next_steps, say
+from striate.errors import ArgumentError
 
 
 def register(app: typer.Typer) -> None:
@@ -17,16 +20,37 @@ def register(app: typer.Typer) -> None:
 
 
 def predict(
-    run: Annotated[Path, typer.Argument(metavar="RUN_OR_BUNDLE", help="A run folder or a bundle folder.")],
-    images: Annotated[list[str], typer.Argument(metavar="IMAGE...", help="Files, folders, or - for stdin.")],
+    arguments: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="[RUN_OR_BUNDLE] IMAGE...",
+            help="A run or bundle folder (none with --model), then files, folders, or - for stdin.",
+        ),
+    ],
+    model: Annotated[
+        str | None, typer.Option(metavar="NAME", help="A network of striate models instead of a run.")
+    ] = None,
+    weights: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FILE",
+            help="For --model: a .safetensors or .pth file, a folder with config.json, hf-hub:timm/..., or "
+            "pretrained (the default).",
+        ),
+    ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is in images, with the network of a run or of a bundle."""
+    """Say what is in images, with the network of a run or of a bundle, or one that others have trained."""
     from striate import api
 
+    if weights is not None and model is None:
+        raise ArgumentError("--weights must come with --model, got no model: name the network, or drop it.")
+    run, *images = arguments if model is None else (model, *arguments)
+    if model is not None:
+        weights = weights or "pretrained"
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
-    predictions = api.predict(run, sources, top=top)
+    predictions = api.predict(run, sources, weights=weights, top=top)
     if as_json:
         emit([asdict(prediction) for prediction in predictions])
         return
@@ -34,4 +58,5 @@ def predict(
     for prediction in predictions:
         best = ", ".join(f"{label} {share:.1%}" for label, share in prediction.top)
         say(f"{prediction.key:<{width}}  {best}")
-    next_steps((f"striate predict {run} {images[0]} --json", "the same, for programs"))
+    network = run if model is None else f"--model {model} --weights {weights}"
+    next_steps((f"striate predict {network} {images[0]} --json", "the same, for programs"))

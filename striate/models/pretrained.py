@@ -43,12 +43,16 @@ class Pretrained:
         if spec is None or not spec.submodule_search_locations:
             raise MissingExtraError('weights="pretrained"', self.package, EXTRA)
         path = Path(spec.submodule_search_locations[0]) / self.file
-        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != self.digest:
+        if not self.is_published(path):
             raise ArgumentError(
                 f"weights must be the file that {self.package} was published with, got {path}, which is "
                 f"missing or another: install {self.package} again."
             )
         return path
+
+    def is_published(self, path: Path) -> bool:
+        """Whether a file is the one that the package was published with."""
+        return path.is_file() and sha256(path.read_bytes()).hexdigest() == self.digest
 
 
 # The authors of EfficientNet-Lite subtract 127 and divide by 128 (efficientnet_lite_builder.py), and cut the

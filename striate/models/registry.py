@@ -70,7 +70,7 @@ def card(name: str) -> Card:
 def create(
     name: str,
     *,
-    weights: str | PathLike[str] | None = None,
+    weights: str | PathLike[str] | WeightsSource | None = None,
     classes: int | None = None,
     in_channels: int | None = None,
     image_size: int | tuple[int, int] | None = None,

@@ -19,7 +19,7 @@ from typing import Any
 from striate.data.imagenet import imagenet_classes
 from striate.data.preprocess import Preprocessing
 from striate.errors import ArgumentError, MissingExtraError, RunError
-from striate.models.pretrained import PRETRAINED, pretrained
+from striate.models.pretrained import KNOWN, PRETRAINED, Pretrained, pretrained
 from striate.runs import read_json
 
 HUB = "hf-hub:"
@@ -61,21 +61,28 @@ class WeightsSource:
     """Whether it is said in which network the weights were learned."""
 
 
-def weights_source(name: str, weights: str | PathLike[str]) -> WeightsSource:
-    """The weights for the network ``name``.
+def weights_source(name: str, weights: str | PathLike[str] | WeightsSource) -> WeightsSource:
+    """The weights for the network ``name``; a WeightsSource is returned as it is.
 
     Raises ArgumentError for a folder of another network or without its files, and for a hub that cannot be
     reached; MissingExtraError when a package is needed for it.
     """
+    if isinstance(weights, WeightsSource):
+        return weights
     if weights == PRETRAINED:
-        known = pretrained(name)
-        return WeightsSource(known.path(), known.preprocessing, known.classes(), told=True)
+        return _published(pretrained(name))
     text = fspath(weights)
     if text.startswith(HUB):
         return _of_folder(name, _download(text.removeprefix(HUB)), text)
     if Path(text).is_dir():
         return _of_folder(name, Path(text), text)
+    if name in KNOWN and KNOWN[name].is_published(Path(text)):
+        return _published(KNOWN[name])
     return WeightsSource(Path(text))
+
+
+def _published(known: Pretrained) -> WeightsSource:
+    return WeightsSource(known.path(), known.preprocessing, known.classes(), told=True)
 
 
 def _of_folder(name: str, folder: Path, asked: str) -> WeightsSource:
