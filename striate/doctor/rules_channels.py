@@ -41,7 +41,7 @@ def dense_head(patient: Patient) -> Iterator[Hit]:
 @rule(
     "depthwise-without-pointwise",
     severity="warning",
-    title="a depthwise convolution, and no layer behind it that mixes channels",
+    title="a depthwise convolution, and no layer behind it that mixes channels, but for the head",
     reason="A depthwise convolution looks at each channel alone. Without a 1x1 convolution behind it "
     "channels never meet: it is half of a separable convolution.",
     source="Howard et al. 2017, arXiv 1704.04861, section 3.1; Chollet 2016, arXiv 1610.02357",
@@ -54,7 +54,7 @@ def depthwise(patient: Patient) -> Iterator[Hit]:
     for node, op in patient.of(Conv):
         if _depthwise(op) and not any(map(mixes, patient.downstream(node, mixes))):
             fix = f"write nn.Conv2d({op.out_channels}, {op.out_channels}, 1) behind it"
-            yield Hit(node.name, "its channels never mix.", fix)
+            yield Hit(node.name, "its channels do not meet before the head.", fix)
 
 
 @rule(
@@ -90,7 +90,7 @@ def lanes(patient: Patient) -> Iterator[Hit]:
     odd = [
         (n, op.out_channels)
         for n, op in patient.of(Conv)
-        if op.out_channels % VECTOR and not patient.is_output(n)
+        if op.out_channels > 1 and op.out_channels % VECTOR and not patient.is_output(n)
     ]
     if odd:
         worst, channels = max(odd, key=lambda pair: -pair[1] % VECTOR / pair[1])

@@ -30,6 +30,10 @@ MEANT = {
         "mobilenet_v3_small",
         "missing-activation",
     ): "linear bottleneck of the first block, which does not expand",
+    (
+        "neocognitron",
+        "depthwise-without-pointwise",
+    ): "the last complex cells blur each plane; the readout mixes",
     ("simple_complex_cells", "stem-too-coarse"): "complex cells pool once, and nothing follows",
 }
 
