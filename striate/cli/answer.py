@@ -47,7 +47,7 @@ def note_warnings() -> None:
         else:
             shown(message, category, *place, **more)
 
-    warnings.showwarning = show  # type: ignore[assignment]  # it takes what is passed on
+    warnings.showwarning = show
 
 
 def emit(value: Any) -> None:

@@ -1,15 +1,48 @@
-"""Sizes that come out of a module, found without computing anything: a pass over meta tensors."""
+"""Sizes that come out of a module, found without computing anything: a pass over meta tensors.
+
+torch answers many functions of meta tensors by Python code that first imports its compiler, for seconds.
+Functions whose answer has the shape of their input are therefore not asked.
+"""
 
 from __future__ import annotations
 
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn import functional as F
+from torch.overrides import TorchFunctionMode
 
 from striate.errors import ShapeError
 from striate.layers.auxiliary import logits_of
+
+KEEP_SHAPE = {
+    *(F.relu, F.relu6, F.leaky_relu, F.elu, F.gelu, F.silu, F.mish, F.hardtanh, F.hardswish, F.hardsigmoid),
+    *(
+        F.dropout,
+        F.dropout2d,
+        torch.relu,
+        torch.tanh,
+        torch.sigmoid,
+        Tensor.relu,
+        Tensor.tanh,
+        Tensor.sigmoid,
+    ),
+}
+
+
+class _Unasked(TorchFunctionMode):
+    """Answers shape-keeping functions with their input."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        if func in KEEP_SHAPE or (func is F.batch_norm and _fits(*args[:2])):
+            return args[0]
+        return func(*args, **(kwargs or {}))
+
+
+def _fits(x: Tensor, running_mean: Tensor | None = None) -> bool:
+    return running_mean is not None and x.ndim > 1 and x.shape[1] == running_mean.shape[0]
 
 
 def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, ...]:
@@ -30,7 +63,8 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
 
     hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in module.named_modules()]
     try:
-        output = functional_call(module, meta, (torch.empty(input_shape, device="meta"),))
+        with _Unasked():
+            output = functional_call(module, meta, (torch.empty(input_shape, device="meta"),))
     except (RuntimeError, ValueError) as error:
         name, layer, shape = reached[-1]
         raise ShapeError(
