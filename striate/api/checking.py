@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.stages import Listener, stage
-from striate.errors import ArgumentError, ShapeError, UnsupportedError
+from striate.errors import ArgumentError, GraphError, ShapeError, UnsupportedError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -58,8 +58,9 @@ def check(
 def _check_module(title: str, module: nn.Module, given: Any, rules: Choice) -> NetworkReport:
     """Run it as it is used and, if that is its mode, as it is trained; then lint."""
     from striate.doctor.diagnosis import diagnose
-    from striate.doctor.trial import rerun, run_module
+    from striate.doctor.trial import own_copy, rerun, run_module
 
+    module = own_copy(module)
     example = _example(module, given)
     for training in (False, True) if module.training else (False,):
         trace = run_module(module, example, training=training)
@@ -82,7 +83,7 @@ def _lint(
 
     try:
         found = find(model, size)
-    except (UnsupportedError, ShapeError) as error:
+    except (GraphError, UnsupportedError, ShapeError) as error:
         if module_of(model) is None or isinstance(model, (str, Path)):
             raise
         return _passed(title, f"it runs, but the rules cannot look at it: {error}")
@@ -109,7 +110,7 @@ def _example(module: nn.Module, given: Any) -> tuple[Tensor, ...]:
     if not isinstance(given, str) and any(isinstance(entry, torch.Tensor) for entry in given):
         return tuple(given)
     sizes = parse_input(given) or ()
-    own = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))
+    own = next((p for p in module.parameters() if p.is_floating_point()), torch.empty(0))  # its device, type
     random = torch.Generator().manual_seed(0)
     images = torch.randn(IMAGES, *sizes, generator=random)
     return (images.to(device=own.device, dtype=own.dtype),)

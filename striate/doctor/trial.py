@@ -10,6 +10,7 @@ import sys
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
 from traceback import walk_stack, walk_tb
@@ -19,6 +20,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.parameter import UninitializedBuffer, is_lazy
 from torch.overrides import TorchFunctionMode
 
 from striate.doctor.calls import layer_of
@@ -40,11 +42,22 @@ def run_module(module: nn.Module, example: Tensor | Sequence[Tensor], *, trainin
 def rerun(module: nn.Module, sizes: Sequence[Sizes]) -> Trace:
     """The same for other input sizes and without values (meta tensors): nothing is computed."""
     named = {**dict(module.named_parameters()), **dict(module.named_buffers())}
+    if any(map(is_lazy, named.values())):
+        return Trace(type(module).__name__, (), (), error="layers that take their sizes from the first input")
     meta = {name: torch.empty_like(tensor, device="meta") for name, tensor in named.items()}
     given = tuple(torch.empty(size, device="meta") for size in sizes)
     with _as_it_was(module):
         module.eval()
         return _watched(module, given, lambda: functional_call(module, meta, given))
+
+
+def own_copy(module: nn.Module) -> nn.Module:
+    """The module; a copy, where a run would change it: lazy layers take their sizes from the first input."""
+    lazy = [buffer for buffer in module.buffers() if is_lazy(buffer)]
+    if not lazy and not any(map(is_lazy, module.parameters())):
+        return module
+    copies = {id(buffer): UninitializedBuffer().to(buffer.device) for buffer in lazy}
+    return deepcopy(module, copies)  # lazy buffers cannot copy themselves
 
 
 def _watched(module: nn.Module, given: tuple[Tensor, ...], call: Callable[[], Any]) -> Trace:
@@ -116,6 +129,7 @@ class Watch(TorchFunctionMode):
         handles = [
             handle
             for part in self._names
+            if not isinstance(part, torch.jit.ScriptModule)  # which takes no hooks
             for handle in (
                 part.register_forward_pre_hook(self._enter, with_kwargs=True),
                 part.register_forward_hook(self._leave),
@@ -178,7 +192,12 @@ def _tensors(value: Any) -> Iterator[Tensor]:
 
 def _source() -> str | None:
     """The innermost line that is neither torch's nor ours."""
-    return next(filter(None, (_place(frame, line) for frame, line in walk_stack(sys._getframe(1)))), None)
+    for frame, line in walk_stack(sys._getframe(1)):
+        if frame.f_code is _watched.__code__:
+            return None  # from here on it is not the module that runs
+        if (place := _place(frame, line)) is not None:
+            return place
+    return None
 
 
 def _place(frame: FrameType, line: int) -> str | None:
@@ -198,7 +217,7 @@ def _said(fault: Exception) -> str:
 def _as_it_was(module: nn.Module) -> Iterator[None]:
     """Modes, buffers and the random state are put back."""
     modes = [(part, part.training) for part in module.modules()]
-    buffers = [(buffer, buffer.clone()) for buffer in module.buffers()]
+    buffers = [(buffer, buffer.clone()) for buffer in module.buffers() if not is_lazy(buffer)]
     with torch.random.fork_rng(devices=[]):
         try:
             yield

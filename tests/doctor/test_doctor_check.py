@@ -163,3 +163,34 @@ def test_a_clean_small_network_of_the_catalogue_has_no_error() -> None:
 def test_the_rules_need_no_torch() -> None:
     code = "import sys, striate.doctor, striate.doctor.diagnosis; sys.exit(int('torch' in sys.modules))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_modules_of_unusual_kinds_are_answered() -> None:
+    class Lazy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.LazyConv2d(8, 3)
+            self.norm = nn.LazyBatchNorm2d()
+            self.head = nn.Linear(9, 2)
+
+        def forward(self, x):
+            return self.head(self.norm(self.conv(x)).flatten(1))
+
+    network = Lazy()
+    report = api.check(network, "3x5x5")
+    assert report.findings[0].fix.endswith("write       self.head = nn.Linear(72, 2)")
+    assert network.conv.has_uninitialized_params()
+
+    scripted = torch.jit.script(nn.Sequential(nn.Flatten(), nn.Linear(9, 2)))
+    assert "fails before its first layer" in api.check(scripted, "3x5x5").text()
+
+    class Silent(nn.Module):
+        def forward(self, x):
+            return None
+
+    assert "the rules cannot look at it" in api.check(Silent(), "3x5x5").text()
+
+
+def test_lines_are_those_of_the_module_alone() -> None:
+    report = api.check(nn.Sequential(nn.Flatten(), nn.Linear(9, 2)), "3x5x5")
+    assert report.findings[0].source is None and "checking.py" not in report.heading
