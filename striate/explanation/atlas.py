@@ -107,7 +107,7 @@ def _split(names: str) -> list[str]:
 
 def _word(text: str) -> Activation:
     """ "gelu", "GELU(approximate='tanh')", "leaky_relu(0.2)"."""
-    name, bracket, _ = text.partition("(")
+    name, bracket, rest = text.partition("(")
     simple = {_simple(known): word for known, word in ATLAS.items()}
     if not bracket and _simple(name) in simple:
         return simple[_simple(name)]
@@ -122,7 +122,7 @@ def _word(text: str) -> Activation:
             "choose another, or all."
         )
     try:
-        call = ast.parse(text if bracket else f"{text}()", mode="eval").body
+        call = ast.parse(f"word({rest}" if bracket else "word()", mode="eval").body
         if not isinstance(call, ast.Call):
             raise ValueError("not a call")
         given = {str(entry.arg): ast.literal_eval(entry.value) for entry in call.keywords}

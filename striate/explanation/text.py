@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -11,6 +12,7 @@ if TYPE_CHECKING:
     from striate.explanation.explanation import Explanation, Row
 
 HEADINGS = ("layer", "word", "output", "parameters", "multiply-adds", "memory", "sees", "jump")
+WIDTH = 100  # of sentences
 NUMERIC_FROM = 3  # columns from here on stand flush right
 
 
@@ -69,22 +71,30 @@ def layer(row: Row) -> str:
     reads = ", ".join(f"{name} {show(shape)}" for name, shape in row.inputs) or "nothing"
     gives = ", ".join(map(show, row.outputs))
     lines = [f"{row.name}: {row.call}", f"reads {reads}, gives {gives}"]
-    for derivation in _merged(row.derivations):
+    for derivation in merged(row.derivations):
         lines += ["", derivation.text()]
     if row.field is not None:
         lines += ["", *_field(row.field)]
     lines += ["", *row.remarks] if row.remarks else []
     if any("F" in derivation.formula for derivation in row.derivations):
-        lines += ["", LEGEND]
+        lines += ["", *textwrap.wrap(LEGEND, WIDTH)]
     return "\n".join(lines)
 
 
-def _merged(derivations: tuple[Derivation, ...]) -> list[Derivation]:
-    """Axes with the same derivation said once: "height, width"."""
-    merged: dict[Derivation, list[str]] = {}
+def merged(derivations: tuple[Derivation, ...]) -> list[Derivation]:
+    """Axes with the same derivation said once: "height, width", "field height, width"."""
+    names: dict[Derivation, list[str]] = {}
     for derivation in derivations:
-        merged.setdefault(replace(derivation, quantity=""), []).append(derivation.quantity)
-    return [replace(same, quantity=", ".join(names)) for same, names in merged.items()]
+        names.setdefault(replace(derivation, quantity=""), []).append(derivation.quantity)
+    return [replace(same, quantity=_together(quantities)) for same, quantities in names.items()]
+
+
+def _together(names: list[str]) -> str:
+    """ "field height, width" for "field height" and "field width": what all begin with is said once."""
+    first = names[0].partition(" ")[0] + " "
+    if all(name.startswith(first) for name in names):
+        return first + ", ".join(name.removeprefix(first) for name in names)
+    return ", ".join(names)
 
 
 def _field(field: Field) -> list[str]:
