@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from striate.api.extras import require_train
 from striate.errors import ArgumentError, WeightsWarning
@@ -14,13 +14,12 @@ if TYPE_CHECKING:
     from striate.engine import Network
     from striate.models import Card
 
-# torchvision's presets for classification: 256 pixels, of which 224 are kept
-IMAGENET: dict[str, Any] = {
-    "resize": "shorter_side_center_crop",
-    "crop": 224 / 256,
-    "mean": (0.485, 0.456, 0.406),
-    "std": (0.229, 0.224, 0.225),
-}
+# torchvision's presets: 256 pixels, of which 224 are kept; mean and deviation of ImageNet's channels
+CROP = 224 / 256
+MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+# Google's Inception networks were learned on values of -1 to 1 (torchvision's transform_input does the same).
+PLUS_MINUS_ONE = ("googlenet", "inception_v3", "inception_v4")
+HALF = (0.5, 0.5, 0.5)
 
 
 def recogniser(name: str, weights: str | Path) -> Network:
@@ -53,7 +52,7 @@ def recogniser(name: str, weights: str | Path) -> Network:
 
 
 def _usual(known: Card, weights: str | Path) -> Preprocessing:
-    """How torchvision prepares photographs for most of its networks."""
+    """How torchvision prepares photographs for its networks."""
     from striate.data.preprocess import Preprocessing
 
     if known.channels != 3:
@@ -61,14 +60,24 @@ def _usual(known: Card, weights: str | Path) -> Preprocessing:
             f"weights must say how images are prepared for {known.name}, got {weights}, a file of tensors "
             "only: give the run or the bundle in which they were learned."
         )
+    inception = known.name.split("+")[0] in PLUS_MINUS_ONE
+    mean, std = (HALF, HALF) if inception else (MEAN, STD)
+    height, width = known.image_size
     warnings.warn(
-        f"{weights} does not say how photographs are prepared: as usual for ImageNet, {IMAGENET['crop']:.1%} "
-        f"of the shorter side at {known.image_size[0]}x{known.image_size[1]} are taken, with torchvision's "
-        "mean and deviation. A folder with config.json says it.",
+        f"{weights} does not say how photographs are prepared. As usual for {known.name}, {CROP:.1%} of the "
+        f"shorter side are taken at {height}x{width}, with mean {mean} and deviation {std}; a folder with "
+        "config.json would say it.",
         WeightsWarning,
         stacklevel=4,
     )
-    return Preprocessing(image_size=known.image_size, channels=3, **IMAGENET)
+    return Preprocessing(
+        image_size=known.image_size,
+        channels=3,
+        resize="shorter_side_center_crop",
+        crop=CROP,
+        mean=mean,
+        std=std,
+    )
 
 
 def _labels(classes: tuple[str, ...] | None, count: int, weights: str | Path) -> tuple[str, ...]:

@@ -11,8 +11,10 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import striate
+from striate.api.weights import _usual
 from striate.cli import app
 from striate.errors import ArgumentError, WeightsWarning
+from striate.models import card
 from striate.models.pretrained import LITE0
 
 
@@ -67,9 +69,17 @@ def test_a_folder_of_timm_names_the_classes(tmp_path, photographs):
 
 def test_a_mere_file_is_taken_as_usual_and_this_is_said(tmp_path, photographs):
     file = folder_of(tmp_path) / "model.safetensors"
-    with pytest.warns(WeightsWarning, match=r"as usual for ImageNet, 87.5% of the shorter side at 224x224"):
+    with pytest.warns(
+        WeightsWarning, match=r"87.5% of the shorter side are taken at 224x224, with mean \(0.485"
+    ):
         (found,) = striate.predict("shufflenet_v2_x0_5", [photographs / "coffee.png"], weights=file)
     assert {label for label, _ in found.top} == {"class 0", "class 1", "class 2"}
     save_file(striate.create("lenet5").state_dict(), tmp_path / "lenet5.safetensors")
     with pytest.raises(ArgumentError, match="must say how images are prepared for lenet5"):
         striate.predict("lenet5", [photographs], weights=tmp_path / "lenet5.safetensors")
+
+
+def test_inceptions_values_are_between_minus_one_and_one():
+    for name in ("googlenet", "inception_v3+aux"):
+        with pytest.warns(WeightsWarning, match=r"mean \(0.5, 0.5, 0.5\) and deviation \(0.5"):
+            assert _usual(card(name), "inception.pth").std == (0.5, 0.5, 0.5)
