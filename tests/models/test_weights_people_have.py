@@ -223,3 +223,10 @@ def test_load_weights_replaces_no_head(tmp_path, state):
     save_file(state, tmp_path / "ten.safetensors")
     with pytest.raises(ArgumentError, match=r"linear.weight +7x64 +10x64"):
         load_weights(create("resnet20_cifar", classes=7), tmp_path / "ten.safetensors")
+
+
+def test_a_network_of_one_number_of_classes_is_not_asked_for_another(tmp_path):
+    renamed = {f"x.{name}": tensor for name, tensor in create("lenet5_1998").state_dict().items()}
+    save_file({**renamed, "more": torch.zeros(1)}, tmp_path / "digits.safetensors")
+    with pytest.raises(ArgumentError, match="must hold exactly this network's tensors"):
+        create("lenet5_1998", weights=tmp_path / "digits.safetensors")
