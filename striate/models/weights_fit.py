@@ -12,7 +12,6 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
-from striate.errors import ArgumentError
 from striate.models.weights_alignment import Shape, align
 from striate.models.weights_names import Origin, origin_of, reading_order
 
@@ -114,10 +113,7 @@ def _class_counts(
     yield None, ours
     if known is None:
         return
-    try:
-        another = known.with_classes(known.classes + 1)
-    except ArgumentError:  # LeNet-5 of 1998 knows the ten digits
-        return
+    another = known.with_classes(known.classes + 1)
     heads = {shape[1:] for name, shape in ours.items() if len(shape) > 1 and another.get(name) != shape}
     counts = {prod(shape[:1]) for shape in theirs.values() for head in heads if _ends(shape, head)}
     for count in sorted(counts - {known.classes}):  # a wrong one fits nowhere
