@@ -7,8 +7,9 @@ function, ``_carry_out``, reads only what is written. A resumed run therefore ca
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from striate.data.dataset import Dataset
+    from striate.training.loop import FitResult
 
 MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
 
@@ -146,19 +148,19 @@ def _choose(
     varied: Mapping[str, Any] | None,
 ) -> _Choice:
     from striate.data.augment import Augmentation, preset
-    from striate.models import auto
+    from striate.models import auto, card
     from striate.training.recipe import augmentation_pays, recipe
     from striate.training.settings import TrainSettings
 
-    advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs"))
+    if model == "auto":
+        model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))
+    advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs", card(model).epochs))
     settings = TrainSettings.from_json({**advised.to_json(), **given})
     suits = preset(dataset)
     if not augmentation_pays(settings.epochs):  # a short run: the mirror at most, see docs/log.md
         suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
-    if model == "auto":
-        model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))
     network = {
         "name": model,
         "classes": len(dataset.classes),
@@ -206,6 +208,7 @@ def _carry_out(
     from striate.training.device import place
     from striate.training.history import HistoryFile
     from striate.training.loop import fit
+    from striate.training.own_rule import fit_by_own_rule, has_own_rule
     from striate.training.settings import TrainSettings
 
     written = read_json(folder.settings)
@@ -223,8 +226,11 @@ def _carry_out(
     val = None
     if dataset.val is not None:
         val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
+    train_it: Callable[..., FitResult] = fit
+    if has_own_rule(module):
+        train_it = partial(fit_by_own_rule, on_progress=stage(listeners, "learning"))
     warnings: list[str] = []
-    result = fit(
+    result = train_it(
         module,
         batches,
         val,
