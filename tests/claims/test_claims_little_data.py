@@ -2,7 +2,7 @@
 
 Measured: the same two convolutions, four heads, 200 embedded images, 30 epochs of Adam, 500 images never seen.
 Losses are means of cross-entropy; ``gap`` is the loss on unseen images minus that on the learned ones. The
-numbers in the tests are those of the seed used here; seeds 1 and 2 gave the same order.
+numbers said below are of the seed used here; seeds 1 and 2 gave the same order.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ IMAGES, UNSEEN, EPOCHS, BATCH = 200, 500, 30, 50
 
 def dense(*widths: int) -> nn.Sequential:
     layers: list[nn.Module] = [nn.Flatten()]
-    for before, after in zip((32 * 7 * 7, *widths), widths, strict=False):
+    for before, after in zip((16 * 7 * 7, *widths), widths, strict=False):
         layers += [nn.Linear(before, after), nn.ReLU()]
-    return nn.Sequential(*layers, nn.Linear((32 * 7 * 7, *widths)[-1], 10))
+    return nn.Sequential(*layers, nn.Linear((16 * 7 * 7, *widths)[-1], 10))
 
 
 HEADS = {
-    "pooled": lambda: PooledHead(32, 10),
+    "pooled": lambda: PooledHead(16, 10),
     "dense": lambda: dense(64),
     "wider": lambda: dense(512),
     "deeper": lambda: dense(512, 512, 512),
@@ -58,8 +58,8 @@ class Lesson:
 
 def network(head: str) -> nn.Sequential:
     torch.manual_seed(0)
-    block = [nn.Conv2d(1, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
-    block += [nn.Conv2d(16, 32, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    block = [nn.Conv2d(1, 8, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
+    block += [nn.Conv2d(8, 16, 3, padding=1), nn.ReLU(), nn.MaxPool2d(2)]
     return nn.Sequential(*block, HEADS[head]())
 
 
@@ -96,45 +96,45 @@ def lessons() -> dict[str, Lesson]:
 
 
 def test_a_dense_head_learns_its_images_by_heart_and_is_far_worse_on_others(lessons):
-    """Loss 0.11 on its own images, 0.96 on others."""
-    assert lessons["dense"].train_loss < 0.25
-    assert lessons["dense"].gap > 0.5
+    """Loss 0.21 on its own images, 0.86 on others."""
+    assert lessons["dense"].train_loss < 0.4
+    assert lessons["dense"].gap > 0.4
 
 
 @pytest.mark.parametrize("head", ["wider", "deeper"])
 def test_made_wider_or_deeper_it_overfits_more(lessons, head):
-    """Gaps: dense 0.85, wider 1.04, deeper 1.41."""
+    """Gaps: dense 0.65, wider 0.88, deeper 0.92."""
     assert lessons[head].gap > lessons["dense"].gap + 0.05
 
 
 @pytest.mark.parametrize("head", ["wider", "deeper"])
 def test_past_its_best_it_gets_worse_again_and_more_so(lessons, head):
-    """The loss on unseen images rises above its lowest by 0.17 (dense), 0.32 (wider), 0.73 (deeper)."""
-    assert lessons[head].rise > lessons["dense"].rise + 0.03
+    """The loss on unseen images rises above its lowest by 0.07 (dense), 0.17 (wider), 0.23 (deeper)."""
+    assert lessons[head].rise > lessons["dense"].rise + 0.01
 
 
 def test_global_average_pooling_resists(lessons):
-    """A gap of 0.10, and no rise."""
-    assert lessons["pooled"].gap < 0.3
+    """A gap of 0.06, and no rise."""
+    assert lessons["pooled"].gap < 0.2
     assert lessons["pooled"].rise < 0.05
 
 
 def test_wider_and_deeper_cost_more(lessons):
-    """Counted, for a clock depends on who else computes; measured, 2.0 to 3.4 s of training."""
+    """Counted, for a clock depends on who else computes; measured, 1.1 to 1.9 s of training."""
     work = [lessons[head].multiply_adds for head in HEADS]
     assert work == sorted(work)
-    assert [lessons[head].parameters for head in HEADS] == [5_130, 105_866, 813_258, 1_338_570]
+    assert [lessons[head].parameters for head in HEADS] == [1_418, 52_138, 408_298, 933_610]
 
 
 def test_but_a_wider_layer_answers_no_worse(lessons):
     """The textbook does not say it: more is learned by heart, and the answers are surer of themselves where
-    they are wrong, which is what the loss punishes; 76% of the answers are right, of the narrower one's 74%.
+    they are wrong, which is what the loss punishes; 77% of the answers are right, of the narrower one's 73%.
     """
     assert lessons["wider"].unseen_accuracy > lessons["dense"].unseen_accuracy - 0.03
 
 
 def test_and_pooling_is_not_free(lessons):
-    """Nor this: after 30 epochs 32 means answer 48% of the unseen images. What is saved in the head must be
+    """Nor this: after 30 epochs 16 means answer 41% of the unseen images. What is saved in the head must be
     spent on the convolutions before it, or on time.
     """
     assert lessons["pooled"].unseen_accuracy < lessons["dense"].unseen_accuracy - 0.1
