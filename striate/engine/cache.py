@@ -2,7 +2,8 @@
 
 It is executable code. So the folder must belong to the user and be closed to all others (mode 0700), each
 file must begin with the SHA-256 of its name and of what follows, and its name is the SHA-256 of everything
-the code depends on. Whatever does not fit is ignored and made again; a cache that cannot be written is no error.
+the code depends on. Whatever does not fit is ignored and made again; a cache that cannot be written is no
+error.
 """
 
 from __future__ import annotations

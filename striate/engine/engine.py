@@ -18,8 +18,10 @@ from striate.engine.choose import Settings
 from striate.engine.lower import NotLowerableError
 from striate.engine.plan import make_plan
 from striate.engine.program import Program
+from striate.engine.table import Table, table_of
 from striate.engine.target import host
 from striate.engine.threads import checked_threads, numpy_limit
+from striate.engine.trust import trusted
 from striate.errors import UnsupportedError
 from striate.graph.graph import Graph
 from striate.reference import run
@@ -72,9 +74,19 @@ class Engine:
             self._programs.move_to_end(size)
             return self._programs[size]
 
+    def table(self, size: tuple[int, ...], *, measure: bool) -> Table:
+        """What runs for inputs of that size, step by step."""
+        program = self.program(size)
+        if program is None:
+            return Table((), 0, "NumPy", self.reason)
+        return table_of(program, host(), measure=measure)
+
     def _compile(self, size: tuple[int, ...]) -> Program:
         target = host()
-        settings = Settings(target, self.exact, self.threads)
+        level = trusted(target)
+        if level == "none":
+            raise UnsupportedError("compiled kernels disagree with their definition on this machine")
+        settings = Settings(target, self.exact or level == "plain", self.threads)
         plan = make_plan(self.graph, self.weights, {self._input: ("N", *size)}, settings)
         return Program(plan, target, self.threads, self._limit)
 

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from striate.bundle import Bundle, read_bundle
 from striate.data.preprocess import Preprocessing
 from striate.engine.engine import Engine
+from striate.engine.table import Table
 from striate.errors import ArgumentError, BundleError, ShapeError, UnsupportedError
 from striate.graph.fold import fold_batch_norm
 from striate.graph.graph import Shape, owner
@@ -56,16 +57,24 @@ class Network:
 
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
+    ``exact``: every sum as it is written, no Winograd.
     """
 
-    def __init__(self, bundle: Bundle, *, threads: int | None = None, precision: str = "fp32") -> None:
+    def __init__(
+        self,
+        bundle: Bundle,
+        *,
+        threads: int | None = None,
+        precision: str = "fp32",
+        exact: bool = False,
+    ) -> None:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
         self._shape = _image_shape(bundle)
         check_tensors(bundle.graph, bundle.weights)
         self._graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
         self._weights = {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
-        self._engine = Engine(self._graph, self._weights, threads=threads)
+        self._engine = Engine(self._graph, self._weights, threads=threads, exact=exact)
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
         self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
@@ -94,6 +103,15 @@ class Network:
         x = np.asarray(x)
         self._check(x)
         return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
+
+    def plan(self, *, measure: bool = False) -> Table:
+        """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.
+
+        ``measure``: also the time of each step alone on one thread, and its share of the measured peak.
+        """
+        if any(isinstance(size, str) for size in self._shape[1:]):
+            raise ArgumentError(f"plan needs a network whose sizes are fixed, got {self._shape}: fix them.")
+        return self._engine.table(tuple(int(size) for size in self._shape[1:]), measure=measure)
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""

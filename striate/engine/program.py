@@ -174,7 +174,7 @@ class Program:
             row[:] = code, addresses.ctypes.data, part.kernel.units, part.kernel.whole_batch, part.wait
 
     def _address(self, part: Part, operand: Operand) -> int:
-        """Where the operand lies. Its size is what the kernel's addresses were proved against: checked here."""
+        """Where the operand lies, if it has the size that the kernel's addresses were proved for."""
         if operand.name in part.constants:
             buffer, images = self._weights.of(part.constants[operand.name]), 1
         else:

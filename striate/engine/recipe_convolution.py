@@ -89,9 +89,8 @@ class Convolution(Recipe):
     def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
         _, seen, kh, kw = self.weight.shape
         depth = seen * kh * kw
-        registers = self.settings.target.registers
         blocks = target.blocks if self.groups == 1 else 1
-        rows, columns, vectors = direct_tile(target.height, target.width, blocks, depth, registers)
+        rows, columns, vectors = direct_tile(target.height, target.width, blocks, depth, self.settings.target)
         starts, span = self._seen(source, target, vectors)
         return Direct(source, target, self.window, (rows, columns, vectors), starts, span, finish)
 

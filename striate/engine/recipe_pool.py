@@ -85,7 +85,7 @@ def _window_taps(stage: Stage, *, inside: bool) -> tuple[Taps, Taps]:
 
 
 def _factors(stage: Stage, lanes: int) -> np.ndarray:
-    """1 / divisor of each output pixel, in every lane. What ceil_mode reaches beyond the padding never counts."""
+    """1 / divisor of each output, in every lane. What ceil_mode reaches beyond the padding never counts."""
     op = stage.op
     if not isinstance(op, AvgPool):
         raise TypeError(type(op).__name__)

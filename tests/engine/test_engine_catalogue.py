@@ -1,4 +1,4 @@
-"""The catalogue through the engine, against torch in float64, at the smallest sensible input of each network."""
+"""The catalogue through the engine, against torch in float64, at a small input of each network."""
 
 from __future__ import annotations
 

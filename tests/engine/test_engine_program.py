@@ -191,7 +191,7 @@ def test_concatenation_costs_nothing() -> None:
     assert "move" not in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
 
 
-# --- bounds --------------------------------------------------------------------------------------------------
+# --- bounds -------------------------------------------------------------------------------------------
 
 
 def test_an_address_outside_is_refused_while_code_is_written() -> None:
@@ -211,7 +211,7 @@ def test_a_buffer_of_another_size_is_refused() -> None:
         program(random_inputs(graph, 1), graph.outputs)
 
 
-# --- the cache -------------------------------------------------------------------------------------------------
+# --- the cache ----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -127,7 +127,7 @@ def _at(to: Any, layout: Layout, block: Number, y: Number, x: Number, p: int) ->
 
 
 def lanes_of(outputs: int, inputs: int, groups: int, lanes: int) -> tuple[tuple[int, ...], ...] | None:
-    """The permutations, if all blocks of outputs share them and each reads the input block of its own number."""
+    """The permutations, if all blocks share them and each reads the input block of its own number."""
     each, seen = outputs // groups, inputs // groups
     if groups == 1 or each != seen or lanes % each:
         return None

@@ -19,7 +19,7 @@ Places = tuple[tuple[int, int], ...]
 
 @dataclass(frozen=True)
 class Gathering(Kernel):
-    """Output channel c is channel ``places[c][1]`` of source ``places[c][0]``. Unit: one row of all blocks."""
+    """Output channel c is channel ``places[c][1]`` of source ``places[c][0]``. Unit: one row."""
 
     family: ClassVar[str] = "move"
     sources: tuple[Layout, ...]

@@ -89,7 +89,7 @@ class Pool(Kernel):
 
 @dataclass(frozen=True)
 class GlobalMean(Kernel):
-    """The mean of every channel over the whole map (or its sum: ``factor`` 1). A unit is a block of channels."""
+    """The mean of every channel over the map (or its sum: ``factor`` 1). Unit: a block of channels."""
 
     family: ClassVar[str] = "global mean"
     source: Layout

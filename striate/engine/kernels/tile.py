@@ -14,19 +14,22 @@ PER_TILE = 30  # cycles to begin and end a tile, besides its results
 
 
 @lru_cache(maxsize=4096)
-def direct_tile(height: int, width: int, blocks: int, depth: int, registers: int) -> tuple[int, int, int]:
+def direct_tile(height: int, width: int, blocks: int, depth: int, machine: Target) -> tuple[int, int, int]:
     """(rows, columns, vectors) with the least estimated time.
 
     ``depth``: multiply-adds for one value. Counted in cycles of a core with two multiply-adds and two loads a
-    cycle: a tile's turn takes as long as its sums, its loads or the latency of one sum, whichever is longest.
+    cycle: a tile's turn takes as long as its sums, its loads, the latency of one sum, or the arrival of its
+    weights, if they do not stay in the first-level cache; whichever is longest.
     """
     best, choice = float("inf"), (1, 1, 1)
     for vectors in range(1, min(blocks, 8) + 1):
-        room = (registers - 1 - vectors) // vectors
+        room = (machine.registers - 1 - vectors) // vectors
+        weights = 4 * machine.lanes * vectors
+        arrival = weights / NEAR_BYTES_PER_CYCLE if weights * depth > FIRST_CACHE else 0
         for columns in range(1, min(width, room) + 1):
-            for rows in {1, max(1, min(height, room // columns))}:
+            for rows in range(1, min(height, room // columns) + 1):
                 pixels = rows * columns
-                turn = max(pixels * vectors, pixels + vectors, LATENCY) / 2
+                turn = max(pixels * vectors / 2, (pixels + vectors) / 2, LATENCY / 2, arrival)
                 tiles = -(-height // rows) * -(-width // columns) * -(-blocks // vectors)
                 cycles = tiles * (depth * turn + pixels * vectors + PER_TILE)
                 if cycles < best:
@@ -34,6 +37,8 @@ def direct_tile(height: int, width: int, blocks: int, depth: int, registers: int
     return choice
 
 
+FIRST_CACHE = 2**15  # bytes
+NEAR_BYTES_PER_CYCLE = 12.0  # of weights from the second-level cache
 BYTES_PER_CYCLE = 3.5  # of weights from beyond the second-level cache, one thread, prefetched
 CACHE = 2**20  # bytes of that cache that a thread's data may fill
 

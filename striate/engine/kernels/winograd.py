@@ -1,8 +1,8 @@
 """3x3 convolution with a quarter (m = 4) or less than half (m = 2) of the multiplications.
 
 The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are transformed (V = B^T d B),
-the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is then
-a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels and
+the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is
+then a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels and
 have few multiplications; the matrix products are where the time goes, and they are 36 instead of 144 (m = 4).
 
 Two forms. ``Tiles``: a thread carries some tiles from input to output, so that V and M stay in its cache.

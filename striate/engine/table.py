@@ -1,0 +1,99 @@
+"""What will run, layer by layer: the table that ``net.plan()`` gives."""
+
+from __future__ import annotations
+
+import ctypes
+from dataclasses import dataclass
+from functools import cache
+from time import perf_counter
+
+import numpy as np
+
+from striate.engine.kernels.peak import Peak
+from striate.engine.memory import allocate
+from striate.engine.plan import Step
+from striate.engine.program import Program, load
+from striate.engine.target import Target
+
+
+@dataclass(frozen=True)
+class Line:
+    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak.
+
+    ``multiply_adds`` are those carried out, not those of the definition; ``weight_bytes``: as packed.
+    """
+
+    layers: tuple[str, ...]
+    kernel: str
+    tile: str
+    multiply_adds: int = 0
+    weight_bytes: int = 0
+    seconds: float | None = None
+    share: float | None = None
+
+    def cells(self) -> tuple[str, ...]:
+        others = f" +{len(self.layers) - 1}" if len(self.layers) > 1 else ""
+        return (
+            (self.layers[0] if self.layers else "") + others,
+            self.kernel,
+            self.tile,
+            f"{self.multiply_adds / 1e6:.1f}" if self.multiply_adds else "",
+            f"{self.weight_bytes / 1024:.0f}" if self.weight_bytes else "",
+            f"{self.seconds * 1e3:.3f}" if self.seconds is not None else "",
+            f"{self.share:.0%}" if self.share else "",
+        )
+
+
+@dataclass(frozen=True)
+class Table:
+    """``str(table)`` is for reading. ``map_bytes``: of one image. ``reason``: why NumPy runs all."""
+
+    lines: tuple[Line, ...]
+    map_bytes: int
+    target: str
+    reason: str | None = None
+
+    def __str__(self) -> str:
+        if self.reason is not None:
+            return f"every layer runs in NumPy: {self.reason}"
+        rows: list[tuple[str, ...]] = [
+            ("layer", "kernel", "tile", "million multiply-adds", "KB of weights", "ms", "of peak")
+        ]
+        rows += [line.cells() for line in self.lines]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
+
+
+def table_of(program: Program, target: Target, *, measure: bool) -> Table:
+    """``measure``: run every step some times, and a loop on registers for the peak."""
+    seconds = iter(program.measure() if measure else [])
+    peak = measured_peak(target) if measure else None
+    lines = []
+    for step in program.plan.steps:
+        if not isinstance(step, Step):
+            lines.append(Line((step.name,), "numpy", type(step.op).__name__))
+            continue
+        kernel, time = step.part.kernel, next(seconds, None)
+        share = kernel.multiply_adds / time / peak if time and peak else None
+        weights = sum(4 * array.size for array in step.part.constants.values())
+        told = kernel.family, kernel.describe(), kernel.multiply_adds, weights, time, share
+        lines.append(Line(step.covers, *told))
+    return Table(tuple(lines), 4 * program.plan.arena, f"{target.name} ({target.cpu})")
+
+
+@cache
+def measured_peak(target: Target) -> float:
+    """Multiply-adds a second of one thread, the best of ten turns of a few milliseconds."""
+    kernel = Peak(target.lanes, target.registers - 4)
+    loaded = load([kernel], target)
+    values = allocate(kernel.operands[0].size)
+    table = np.array([values.ctypes.data], np.int64)
+    pointer, number = ctypes.c_void_p, ctypes.c_int64
+    run = ctypes.CFUNCTYPE(None, pointer, number, number, number, pointer)(loaded.addresses[kernel.symbol])
+    best = float("inf")
+    for _ in range(10):
+        start = perf_counter()
+        run(table.ctypes.data, 0, 1, 1, None)
+        best = min(best, perf_counter() - start)
+    return kernel.multiply_adds / best
