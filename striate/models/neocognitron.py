@@ -147,6 +147,17 @@ class Photoreceptors(nn.Module):
         multiply_adds=4_383_900,
         epochs=PASSES,
         summary="The first convolutional network; learns by a rule of its own, without gradients.",
+        notes=(
+            "`striate train` trains it by its own rule; of the settings only epochs, seed and batch_size "
+            "change what it learns. Give --image-size 16 for smaller images.",
+            "Of scikit-learn's handwritten digits, enlarged to 12x12 on 16x16, it names 94.5 % of 450 "
+            "held-out ones right (3 seeds: 94.0, 96.4, 93.1), a linear classifier of the same pixels 96.6 %.",
+            "Shifted by 1, 2, 3 pixels: 92.6, 86.7, 72.0 %, the linear classifier 72.8, 25.0, 10.5 %.",
+            "The readout is a ridge regression in closed form on the cells of C3. Without it, the strongest "
+            "cell standing for the class that it met most often, 83.6 % are right.",
+            "The paper has 24 planes in every layer, r = 1.5 in S3, and one r for learning and answering.",
+            "How fast the fixed weights c and d fall with distance is ours; the paper leaves it open.",
+        ),
     )
 )
 def neocognitron(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> Neocognitron:
