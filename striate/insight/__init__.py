@@ -5,6 +5,7 @@
     mistakes      -> insight/mistakes.json, insight/predictions.json  filters      -> insight/filters.json
     orientation   gratings shown to a first layer                     tuning       what they say of its cells
     answers       (torch) a module as a function of arrays
+    weight_sharing  (torch) networks of equally many weights, trained alike, asked about shifted images
 
 It writes JSON into a run folder; the report reads it.
 """

@@ -15,6 +15,7 @@ from striate.layers.global_response_norm import GlobalResponseNorm
 from striate.layers.he_normal import he_normal_
 from striate.layers.inverted_residual import InvertedResidual
 from striate.layers.layer_norm_2d import LayerNorm2d
+from striate.layers.locally_connected import LocallyConnected2d
 from striate.layers.make_divisible import make_divisible
 from striate.layers.mb_conv import MBConv
 from striate.layers.min_pool import MinPool2d
@@ -53,6 +54,7 @@ __all__ = [
     "GlobalResponseNorm",
     "InvertedResidual",
     "LayerNorm2d",
+    "LocallyConnected2d",
     "MBConv",
     "MinPool2d",
     "PaddedShortcut",
