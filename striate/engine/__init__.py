@@ -1,6 +1,18 @@
-"""RUNNING: a bundle answers, without torch.
+"""RUNNING: a bundle answers, without torch, in machine code made for this machine.
 
-network        Network: what a bundle says about images
+From a network to an answer:
+
+    network      what a bundle says about images        engine    programs for sizes of input, or NumPy
+    lower        words -> stages                         stage     what a stage, a value, a gather is
+    choose       which recipe runs a stage               recipe_*  convolution, pool, pointwise
+    plan         layouts, memory, steps                  memory    buffers that share space in time
+    program      loaded, packed, callable                crew      threads that wait for work
+    drive        what each thread runs                   trust     the check before the first answer
+    table        net.plan()                              threads   how many
+
+From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
+``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``, and ``kernels/``,
+one family a file.
 """
 
 from striate.engine.network import Network, Prediction, load

@@ -10,7 +10,8 @@ from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, lanes_of
 from striate.engine.kernels.tile import direct_tile, winograd_scheme
-from striate.engine.kernels.winograd import Product, Scheme, Tiles, Transform
+from striate.engine.kernels.winograd import Scheme
+from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
 from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
