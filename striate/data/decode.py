@@ -19,6 +19,7 @@ from striate.errors import ArgumentError, ImageError
 PIXEL_LIMIT = 80_000_000  # below the size at which Pillow itself begins to warn
 LEAST_SIDE = 2  # one pixel has no neighbour: there is nothing to convolve
 
+_ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 lie on their side
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
 
@@ -35,9 +36,7 @@ def open_image(source: Path | bytes, name: str | None = None) -> Image.Image:
         count = re.search(r"\d+", str(error))
         raise _too_many_pixels(name, f"{int(count[0]):,} pixels" if count else "more") from None
     except UnidentifiedImageError:
-        raise ImageError(
-            f"{name} is not an image, whatever its name says: replace it, or leave it out."
-        ) from None
+        raise ImageError(f"{name} holds no image of a known format: replace it, or leave it out.") from None
     except FileNotFoundError:
         raise ImageError(f"{name} does not exist: check the path.") from None
     except Exception as error:  # Pillow's readers raise almost every type on a broken header
@@ -83,6 +82,17 @@ def decode_image(
         except Exception as error:  # Pillow's decoders raise almost every type on broken content
             raise _broken(name, error) from None
     return pixels.reshape(*pixels.shape[:2], channels)
+
+
+def size_and_greyness(image: Image.Image, name: str) -> tuple[tuple[int, int], bool]:
+    """Height and width as seen upright, and ``is_grey``. Raises ImageError where the file is broken."""
+    width, height = image.size
+    try:
+        lies_on_its_side = image.getexif().get(_ORIENTATION, 1) >= 5
+        grey = is_grey(image)
+    except Exception as error:  # for this Pillow decodes a PNG's or a GIF's pixels, which may fail in any way
+        raise _broken(name, error) from None
+    return ((width, height) if lies_on_its_side else (height, width)), grey
 
 
 def is_grey(image: Image.Image) -> bool:

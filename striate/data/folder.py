@@ -11,6 +11,7 @@ that operating systems leave) and what is no image by its name is left out, and 
 from __future__ import annotations
 
 import os
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ SPLIT_FOLDERS = {
     "val": ("val", "valid", "validation"),
     "test": ("test", "testing"),
 }
+_CIRCLE = "a link to a folder that holds it"
 _SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "__pycache__", "lost+found"})
 
 
@@ -103,7 +105,10 @@ def _split_folders(root: Path) -> dict[str, Path]:
 
 def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[ImageFile, ...]]:
     entries = list(_visible(part, left_out))
-    folders = [entry for entry in entries if entry.is_dir()]
+    above = {_identity(root), _identity(part)}
+    circles = [entry for entry in entries if entry.is_dir() and _identity(entry) in above]
+    left_out += [f"{_readable(entry, root)} ({_CIRCLE})" for entry in circles]
+    folders = [entry for entry in entries if entry.is_dir() and entry not in circles]
     loose = [entry for entry in entries if not entry.is_dir()]
     if not folders:
         images = sum(_is_image(entry) for entry in loose)
@@ -121,14 +126,22 @@ def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[Ima
     }
 
 
-def _images(folder: Path, root: Path, left_out: list[str]) -> Iterator[Path]:
+def _images(
+    folder: Path, root: Path, left_out: list[str], above: frozenset[tuple[int, int]] = frozenset()
+) -> Iterator[Path]:
+    """Images below a folder. ``above``: the folders on the way here, so that a link upwards ends."""
+    above |= {_identity(folder)}
     for entry in _visible(folder, left_out):
-        if entry.is_dir():
-            yield from _images(entry, root, left_out)
-        elif _is_image(entry):
-            yield entry
-        else:
+        if entry.is_dir() and _identity(entry) in above:
+            left_out.append(f"{_readable(entry, root)} ({_CIRCLE})")
+        elif entry.is_dir():
+            yield from _images(entry, root, left_out, above)
+        elif not _is_image(entry):
             left_out.append(f"{_readable(entry, root)} (no image by its name)")
+        elif entry.exists() and not entry.is_file():  # a pipe or a device: reading it might never end
+            left_out.append(f"{_readable(entry, root)} (no regular file)")
+        else:
+            yield entry
 
 
 def _visible(folder: Path, left_out: list[str]) -> list[Path]:
@@ -142,6 +155,12 @@ def _visible(folder: Path, left_out: list[str]) -> list[Path]:
     return [entry for entry in entries if entry not in hidden]
 
 
+def _identity(folder: Path) -> tuple[int, int]:
+    """The same for every path to a folder, links included."""
+    found = folder.stat()
+    return found.st_dev, found.st_ino
+
+
 def _has_folders(folder: Path) -> bool:
     return any(entry.is_dir() for entry in _visible(folder, []))
 
@@ -151,8 +170,12 @@ def _is_image(path: Path) -> bool:
 
 
 def _readable(path: Path, root: Path) -> str:
-    """The path from the root; bytes that are not UTF-8 are spelled out, as in caf\\xe9.jpg."""
-    return os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    """The path from the root; broken UTF-8 and control characters are spelled out: caf\\xe9.jpg."""
+    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
+    return "".join(
+        letter.encode("unicode_escape").decode() if unicodedata.category(letter) == "Cc" else letter
+        for letter in text
+    )
 
 
 def _notes(left_out: list[str], shown: int = 5) -> tuple[str, ...]:

@@ -14,6 +14,8 @@ _SHOWN = 5
 
 def existing(name: str) -> Path:
     """The path of a source that is no named set. Raises DataError with the nearest named sets."""
+    if not name.strip():  # Path("") would be the folder that one stands in
+        raise DataError("DATA must be a folder of images or a named set, got nothing: name the folder.")
     path = Path(name).expanduser()
     if not path.exists():
         hint = nearest(name, NAMED)

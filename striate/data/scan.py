@@ -12,7 +12,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TypeVar
 
-from striate.data.decode import decode_image, is_grey, open_image
+from striate.data.decode import decode_image, open_image, size_and_greyness
 from striate.data.folder import ImageFile
 from striate.errors import ImageError
 
@@ -64,12 +64,9 @@ def _look(file: ImageFile, thorough: bool) -> Facts:
     digest = hashlib.sha256(content).hexdigest()
     try:
         with open_image(content, file.key) as image:
-            width, height = image.size
-            if image.getexif().get(0x0112, 1) >= 5:  # EXIF orientations 5 to 8 lie on their side
-                width, height = height, width
-            grey = is_grey(image)
+            size, grey = size_and_greyness(image, file.key)
         if thorough:
             decode_image(content, 3, name=file.key)
     except ImageError as error:
         return Facts(file, digest, (0, 0), False, str(error))
-    return Facts(file, digest, (height, width), grey)
+    return Facts(file, digest, size, grey)

@@ -159,10 +159,25 @@ def test_one_truncated_jpeg_among_many(pets: Path, draw: Draw) -> None:
     assert len(rest) == 40 and name == "all"
 
 
+@pytest.mark.parametrize("end", ["png", "jpg", "gif", "webp", "tif", "bmp"])
+def test_a_file_cut_anywhere_is_a_sentence_that_names_it(pets: Path, draw: Draw, end: str) -> None:
+    path = draw(f"pets/cat/cut.{end}", size=(40, 40))
+    whole = path.read_bytes()
+    for length in (*range(0, 120, 7), *range(120, len(whole) * 9 // 10, max(1, len(whole) // 20))):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=rf"1 of 41 images in .*cannot be used: cat/cut\.{end} "):
+            open_dataset(pets)
+
+
+def test_no_name_is_not_the_folder_that_one_stands_in() -> None:
+    with pytest.raises(DataError, match=r"DATA must be a folder of images or a named set, got nothing"):
+        open_dataset("")
+
+
 def test_a_text_called_jpg_and_a_single_pixel(pets: Path, draw: Draw) -> None:
     (pets / "cat/list.jpg").write_text("cat, dog")
     draw("pets/dog/dot.png", size=(1, 1))
-    with pytest.raises(DataError, match=r"2 of 42 .*list\.jpg is not an image.*dot\.png has 1 x 1 pixels"):
+    with pytest.raises(DataError, match=r"2 of 42 .*list\.jpg holds no image.*dot\.png has 1 x 1 pixels"):
         open_dataset(pets)
 
 

@@ -162,7 +162,7 @@ def test_a_truncated_jpeg_is_named(tmp_path: Path) -> None:
 def test_a_text_called_jpg_is_named(tmp_path: Path) -> None:
     path = tmp_path / "list.jpg"
     path.write_text("cat, dog, dog, cat")
-    with pytest.raises(ImageError, match=r"list\.jpg is not an image, whatever its name says: replace it"):
+    with pytest.raises(ImageError, match=r"list\.jpg holds no image of a known format: replace it"):
         decode_image(path, 3)
 
 

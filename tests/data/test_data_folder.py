@@ -118,3 +118,24 @@ def test_refusals(tmp_path: Path) -> None:
         DataError, match=r"twice has both val/ and valid/ for the split val: keep one of them"
     ):
         read_tree(tmp_path / "twice")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows: links need rights, pipes are no files")
+def test_links_in_a_circle_end_and_pipes_are_not_read(tmp_path: Path) -> None:
+    grow(tmp_path, "a/1.png", "b/1.png", "c/deeper/1.png")
+    (tmp_path / "a/up").symlink_to(tmp_path / "a")
+    (tmp_path / "c/deeper/up").symlink_to(tmp_path / "c")
+    (tmp_path / "self").symlink_to(tmp_path)
+    (tmp_path / "linked").symlink_to(tmp_path / "b")
+    os.mkfifo(tmp_path / "b/pipe.png")
+    assert keys(tmp_path, "all") == ["a/1.png", "b/1.png", "c/deeper/1.png", "linked/1.png"]
+    (note,) = read_tree(tmp_path).notes
+    for name in ("self", "a/up", "c/deeper/up"):
+        assert f"{name} (a link to a folder that holds it)" in note
+    assert "b/pipe.png (no regular file)" in note
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows: names have no control characters")
+def test_control_characters_of_a_name_do_not_reach_the_screen(tmp_path: Path) -> None:
+    grow(tmp_path, "a/1.png", "b\x1b[31m\n/1.png")
+    assert list(read_tree(tmp_path).splits["all"]) == ["a", "b\\x1b[31m\\n"]
