@@ -2,7 +2,7 @@
 
 y = A^T [(G g) * (B^T d)]: polynomials d and g are evaluated at m + r - 2 points and at infinity,
 multiplied there, and the product's coefficients interpolated; transposing that gives the filter. Toom 1963,
-Cook 1966, Winograd 1980; for convolutional networks: Lavin and Gray 2015, arXiv 1509.09308. In exact fractions.
+Cook 1966, Winograd 1980; for convolutional networks: Lavin and Gray 2015, arXiv 1509.09308. All exact.
 """
 
 from __future__ import annotations
