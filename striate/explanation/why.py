@@ -49,16 +49,12 @@ class Connections:
         lines += [
             "",
             "Sharing saves weights, not work: the convolution and the locally connected layer both do",
+            f"{shared.multiply_adds:,} multiply-adds, with {shared.weights:,} weights and {local.weights:,}.",
+            f"{self.units:,} fully connected units give {self.units:,} numbers, {self.units:,} kernels give "
+            "as many maps,",
+            f"{shared.outputs:,} numbers: the two do not answer one question.",
         ]
-        lines += [
-            f"{shared.multiply_adds:,} multiply-adds, with {shared.weights:,} weights and {local.weights:,}."
-        ]
-        lines += [
-            f"{self.units:,} fully connected units give {self.units:,} numbers; {self.units:,} kernels give as"
-        ]
-        return "\n".join(
-            [*lines, f"many maps, {shared.outputs:,} numbers: the two do not answer one question."]
-        )
+        return "\n".join(lines)
 
 
 def connections(
