@@ -4,6 +4,7 @@ training     data -> network; resume         finish      the rest: bundle, insig
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived
 weights      the weights of others on images
+illustration activations, one window, why convolution
 checking     a data set or a network examined
 subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
 stages       what a verb says while it works
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 from striate.api.checking import check, rule_page, rules, write_sarif
 from striate.api.evaluation import evaluate
-from striate.api.explaining import explain
+from striate.api.explaining import against, explain
+from striate.api.illustration import atlas, draw, walk, why
 from striate.api.prediction import compile, load, predict
 from striate.api.run import Run, report
 from striate.api.training import resume, train
@@ -29,10 +31,13 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Run",
+    "against",
+    "atlas",
     "card",
     "check",
     "compile",
     "create",
+    "draw",
     "evaluate",
     "explain",
     "list_models",
@@ -44,6 +49,8 @@ __all__ = [
     "rule_page",
     "rules",
     "train",
+    "walk",
+    "why",
     "write_sarif",
 ]
 

@@ -2,6 +2,10 @@
 
     derive          a graph becomes an explanation       explanation   rows, totals, convention
     text            the table, one layer unfolded        page          the same as a fragment of HTML
+    atlas           activations, named and compared      portrait      one of them measured
+    atlas_figure    the atlas drawn                      operations    what a formula costs
+    walk            one window, step by step; walk_text in the terminal, walk_page, walk_film (GIF)
+    why             three ways to connect an image, counted
     reconciliation  what other counters print, and why   counters      their rules, over module_facts
 
 Torch-free; it knows graphs, arithmetic and meanings.

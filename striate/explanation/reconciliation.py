@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections import Counter
 from collections.abc import Collection
 from dataclasses import asdict, dataclass
@@ -10,6 +11,7 @@ from typing import Any
 from striate.arithmetic import InputShape, graph_parameters, graph_shapes
 from striate.explanation.counters import COUNTERS, Call
 from striate.explanation.module_facts import ModuleFacts, assumed_facts
+from striate.explanation.text import WIDTH
 from striate.graph import Graph
 
 ASSUMED = (
@@ -62,7 +64,7 @@ class Reconciliation:
             lines += ["", f"{count.tool}:" if count.why or count.why_parameters else f"{count.tool}: as ours"]
             lines += [f"  {amount:>+16,}  {reason}" for reason, amount in count.why]
             lines += [f"  {amount:>+16,}  parameters: {reason}" for reason, amount in count.why_parameters]
-        return "\n".join([*lines, "", self.note])
+        return "\n".join([*lines, "", *textwrap.wrap(self.note, WIDTH)])
 
 
 def _signed(difference: int) -> str:

@@ -100,7 +100,7 @@ class WeightSharing:
         """Accuracy against shift, one line a network."""
         heading = "".join(f"{shift:>8}" for shift in self.shifts)
         lines = [
-            f"{self.images:,} images of {self.source}, {self.epochs} epochs, seed {self.seed}; accuracy on "
+            f"{self.images:,} images of {self.source}, epochs: {self.epochs}, seed: {self.seed}; accuracy on "
             f"{self.test_images:,} others, moved by so many pixels:",
             "",
             f"{'':20}{'weights':>9}{'multiply-adds':>15}{heading}",
