@@ -8,6 +8,7 @@ the value that broke it and the remedy, in that order:
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
@@ -86,6 +87,11 @@ class MissingExtraError(StriateError, ImportError):
 
 class WeightsWarning(UserWarning):
     """Weights were loaded, and something about it should be known: a fresh head, names of another library."""
+
+
+def command(*words: object) -> str:
+    """``striate`` and ``words`` as a line that can be typed: names with blanks or quotes stand in quotes."""
+    return shlex.join(["striate", *map(str, words)])
 
 
 def nearest(name: str, known: Iterable[str], count: int = 3) -> str:

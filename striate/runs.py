@@ -11,12 +11,13 @@ from __future__ import annotations
 import json
 import os
 import secrets
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.errors import RunError
+from striate.errors import RunError, command
 
 FORMAT = 1  # raised when a file of the folder changes its meaning; stands in settings.json
 
@@ -55,9 +56,21 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """An OSError inside (disk full, read-only, the folder is gone) becomes a RunError about ``path``."""
+    try:
+        yield
+    except OSError as error:
+        raise RunError(
+            f"{path} cannot be written ({error.strerror or error}): make room, or check the folder."
+        ) from None
+
+
 def write_json(path: Path, value: object) -> None:
-    """Write ``value`` as JSON. NaN is refused with ValueError: JSON has no word for it."""
-    write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
+    """Write ``value`` as JSON. NaN is refused with ValueError: JSON has no word for it. Raises RunError."""
+    with writing(path):
+        write_atomically(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n")
 
 
 def read_json(path: Path) -> Any:
@@ -70,9 +83,18 @@ def read_json(path: Path) -> Any:
         raise RunError(f"{path} cannot be read ({error}): restore the file, or train again.") from None
 
 
+def read_record(path: Path, **kinds: type) -> dict[str, Any]:
+    """The object in a JSON file; RunError unless it holds each key of ``kinds`` with a value of that type."""
+    record = read_json(path)
+    for key, kind in kinds.items():
+        if not isinstance(record, dict) or not isinstance(record.get(key), kind):
+            raise RunError(f"{path} must hold {key!r}, and does not: restore the file, or train again.")
+    return dict(record)
+
+
 def append_line(path: Path, record: Mapping[str, object]) -> None:
-    """Append one record to a .jsonl file and flush it."""
-    with path.open("a", encoding="utf-8") as file:
+    """Append one record to a .jsonl file and flush it. Raises RunError."""
+    with writing(path), path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(dict(record), ensure_ascii=False, allow_nan=False) + "\n")
         file.flush()
         os.fsync(file.fileno())
@@ -83,14 +105,16 @@ def read_lines(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     records: list[dict[str, Any]] = []
-    lines = path.read_text(encoding="utf-8").splitlines()
+    lines = path.read_bytes().splitlines()
     for number, line in enumerate(lines, start=1):
         try:
-            records.append(json.loads(line))
-        except ValueError:
+            records.append(dict(json.loads(line)))
+        except (TypeError, ValueError):
             if number == len(lines):
                 break
-            raise RunError(f"{path}, line {number} is not JSON: remove the line, or train again.") from None
+            raise RunError(
+                f"{path}, line {number} is no JSON object: remove the line, or train again."
+            ) from None
     return records
 
 
@@ -153,7 +177,7 @@ class RunFolder:
                 if any(path.iterdir()):
                     raise RunError(
                         f"--run must be a new or empty folder, {path} is not empty: choose another name, "
-                        f"or continue that run with striate train --resume {path}."
+                        f"or continue that run with {command('train', '--resume', path)}."
                     )
                 return cls(path)
             return cls(_first_free(Path("runs"), hint))

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
 from striate.api.stages import Listener, stage
-from striate.errors import RunError
-from striate.runs import RunFolder, read_json
+from striate.errors import DataError, RunError, command
+from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
     from striate.data.dataset import ImageSet
-    from striate.data.preprocess import Preprocessing
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,7 @@ def evaluate(
     from striate.api.finish import AT_ONCE
     from striate.api.training import build
     from striate.data.batches import Batches
+    from striate.data.catalogue import open_split
     from striate.data.preprocess import Preprocessing
     from striate.insight.confusion import confusion_matrix, per_class
     from striate.training.device import place
@@ -59,11 +59,20 @@ def evaluate(
     if not folder.result.exists():
         raise RunError(
             f"RUN must be a finished training, {folder.path} is not: continue it with "
-            f"striate train --resume {folder.path}."
+            f"{command('train', '--resume', folder.path)}."
         )
-    written, known = read_json(folder.settings), read_json(folder.data)
+    written = read_record(folder.settings, model=dict, settings=dict, data=dict)
+    known = read_record(folder.data, preprocessing=dict, classes=list)
     preprocessing = Preprocessing.from_json(known["preprocessing"])
-    images, found = _images(folder, str(data), split, skip_bad, preprocessing, listeners)
+    images, found = _own_images(folder, str(data), written["data"], split, listeners) or open_split(
+        data,
+        classes=known["classes"],
+        image_size=preprocessing.image_size,
+        channels=preprocessing.channels,
+        skip_bad=skip_bad,
+        split=split,
+        on_progress=stage(listeners, "reading images"),
+    )
     module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
     placement = place(TrainSettings.from_json(written["settings"]))
     prepare(placement)
@@ -80,35 +89,24 @@ def evaluate(
     )
 
 
-def _images(
-    folder: RunFolder,
-    data: str,
-    split: str | None,
-    skip_bad: bool,
-    preprocessing: Preprocessing,
-    listeners: Sequence[Listener],
-) -> tuple[ImageSet, str]:
-    """The images to measure on and the name of their split.
+def _own_images(
+    folder: RunFolder, data: str, asked: Mapping[str, Any], split: str | None, listeners: Sequence[Listener]
+) -> tuple[ImageSet, str] | None:
+    """Where ``data`` is what the run was trained on: a split as the run itself made it, and its name.
 
-    Where the run itself held images out of this very folder, those are taken, so that nobody reads the
-    accuracy on images that the network was trained on as its accuracy.
+    Images that the run held out are taken before others, so that nobody reads the accuracy on images that
+    the network was trained on as its accuracy. None: other data, or "all" images of class folders.
     """
     from striate.api.training import open_again
-    from striate.data.catalogue import open_split
 
-    written, known = read_json(folder.settings), read_json(folder.data)
     here = str(Path(data).resolve()) if Path(data).exists() else data
-    if here == written["data"]["source"]:
-        own = open_again(folder, data, listeners).splits
-        wanted = split if split is not None else read_json(folder.result)["split"]
-        if wanted in own:
-            return own[wanted], wanted
-    return open_split(
-        data,
-        classes=known["classes"],
-        image_size=preprocessing.image_size,
-        channels=preprocessing.channels,
-        skip_bad=skip_bad,
-        split=split,
-        on_progress=stage(listeners, "reading images"),
-    )
+    if here != asked["source"] or split == "all":
+        return None
+    own = open_again(folder, data, listeners).splits
+    wanted = split if split is not None else read_record(folder.result, split=str)["split"]
+    if wanted not in own:
+        raise DataError(
+            f"split must be one of {', '.join(own)}, the parts of {data} that the run made, got {wanted!r}: "
+            "give one of them."
+        )
+    return own[wanted], wanted

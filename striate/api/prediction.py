@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.errors import ArgumentError, BundleError, DataError, RunError
+from striate.errors import ArgumentError, BundleError, DataError, RunError, command
 from striate.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ def predict(
             if not image:
                 raise DataError("IMAGE must be an encoded image on stdin, got nothing: pipe a file into -.")
             sources.append(image)
+        elif not str(image).strip():  # Path("") would be the folder that one stands in
+            raise DataError("IMAGE must be a file or a folder, got nothing: name one.")
         elif Path(image).is_dir():
             found = images_in(Path(image))
             if not found:
@@ -87,7 +89,7 @@ def bundle_of(folder: Path) -> Path:
         if not (run.bundle / "graph.json").exists():
             raise RunError(
                 f"{folder} has no bundle yet, its training has not finished: "
-                f"continue it with striate train --resume {folder}."
+                f"continue it with {command('train', '--resume', folder)}."
             )
         return run.bundle
     raise BundleError(f"RUN_OR_BUNDLE must be a run or bundle folder, {folder} is neither: look into runs/.")

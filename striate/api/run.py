@@ -7,11 +7,14 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.errors import RunError
-from striate.runs import RunFolder, read_json
+from striate.errors import RunError, command
+from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
     from striate.engine import Prediction
+
+
+SHOWN = {"accuracy": float, "loss": float, "split": str, "images": int, "epochs": int, "seconds": float}
 
 
 @dataclass(frozen=True)
@@ -35,9 +38,9 @@ class Run:
         if not self.finished:
             raise RunError(
                 f"{self.path} has no result, its training has not finished: "
-                f"continue it with striate train --resume {self.path}."
+                f"continue it with {command('train', '--resume', self.path)}."
             )
-        return dict(read_json(self.folder.result))
+        return read_record(self.folder.result, **SHOWN)
 
     @property
     def accuracy(self) -> float:
@@ -46,8 +49,10 @@ class Run:
 
     @property
     def sample(self) -> str:
-        """An image file to try ``striate predict`` on."""
-        return str(read_json(self.folder.data)["sample"])
+        """An image file to try ``striate predict`` on, from the working directory where it lies below it."""
+        path = Path(read_record(self.folder.data, sample=str)["sample"])
+        here = Path.cwd()
+        return str(path.relative_to(here) if path.is_relative_to(here) else path)
 
     def predict(self, *images: str | Path | bytes, top: int = 5) -> list[Prediction]:
         """What the network sees in images; see ``striate.api.prediction``."""

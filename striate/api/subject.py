@@ -15,7 +15,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
-from striate.errors import ArgumentError, StriateError, UnknownNameError, UnsupportedError
+from striate.errors import (
+    ArgumentError,
+    RunError,
+    StriateError,
+    UnknownNameError,
+    UnsupportedError,
+    command,
+)
 from striate.graph import Graph, Shape, Weights
 
 if TYPE_CHECKING:
@@ -126,6 +133,11 @@ def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
     run = RunFolder.open(folder)
     if (run.bundle / "graph.json").exists():
         return _of_folder(run.bundle, size)
+    if not run.network.exists():
+        raise RunError(
+            f"{folder} has no network.json yet, its training has not finished: "
+            f"continue it with {command('train', '--resume', folder)}."
+        )
     return Subject(str(folder), _with_input(graph_from_json(read_json(run.network)), size), None)
 
 

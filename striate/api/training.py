@@ -6,7 +6,9 @@ function, ``_carry_out``, reads only what is written. A resumed run therefore ca
 
 from __future__ import annotations
 
+import shutil
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -16,8 +18,8 @@ from typing import TYPE_CHECKING, Any
 from striate.api.extras import require_train
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
-from striate.errors import ArgumentError, RunError
-from striate.runs import FORMAT, RunFolder, read_json, write_json
+from striate.errors import ArgumentError, RunError, command
+from striate.runs import FORMAT, RunFolder, read_record, write_json, writing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -25,6 +27,9 @@ if TYPE_CHECKING:
     from striate.data.dataset import Dataset
     from striate.training.loop import FitResult
 
+# torch's random numbers, its number of threads and its export belong to the process: a second training in
+# another thread waits for the first, and gives what it would give alone.
+_ONE_AT_A_TIME = threading.RLock()
 MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
 
 
@@ -62,13 +67,14 @@ def train(
         data, image_size=size, skip_bad=skip_bad, on_progress=stage(listeners, "reading images")
     )
     chosen = _choose(dataset, model, weights, settings, augmentation)
-    module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
-    hint = f"{_hint(dataset.source)}-{chosen.network['name']}"
-    folder = RunFolder.create(Path(run) if run is not None else None, hint)
-    _write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
-    for note in dataset.notes:
-        tell(listeners, Noted(note))
-    return _carry_out(folder, dataset, module, listeners, resume=False)
+    with _ONE_AT_A_TIME:
+        module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
+        hint = f"{_hint(dataset.source)}-{chosen.network['name']}"
+        folder = RunFolder.create(Path(run) if run is not None else None, hint)
+        _write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
+        for note in dataset.notes:
+            tell(listeners, Noted(note))
+        return _carry_out(folder, dataset, module, listeners, resume=False)
 
 
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
@@ -84,21 +90,23 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         tell(listeners, Noted(f"{folder.path} is finished: nothing is left to do."))
         return finished
     dataset = open_again(folder, data, listeners)
-    settings, known = read_json(folder.settings), read_json(folder.data)
+    settings, known = _settings(folder), read_record(folder.data, fingerprint=str)
     if dataset.fingerprint != known["fingerprint"]:
         raise RunError(
             f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
             "restore them, or start a new run with striate train."
         )
-    module = build(settings["model"], settings["settings"]["seed"])
-    return _carry_out(folder, dataset, module, listeners, resume=True)
+    with _ONE_AT_A_TIME:
+        module = build(settings["model"], settings["settings"]["seed"])
+        return _carry_out(folder, dataset, module, listeners, resume=True)
 
 
 def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
     """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
     from striate.data.catalogue import open_dataset
 
-    asked, known = read_json(folder.settings)["data"], read_json(folder.data)
+    asked = _settings(folder)["data"]
+    known = read_record(folder.data, image_size=list, channels=int, classes=list)
     return open_dataset(
         data if data is not None else asked["source"],
         image_size=tuple(known["image_size"]),
@@ -107,6 +115,11 @@ def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[L
         classes=known["classes"],
         on_progress=stage(listeners, "reading images"),
     )
+
+
+def _settings(folder: RunFolder) -> dict[str, Any]:
+    """settings.json, which holds what a run needs to be read again, or RunError."""
+    return read_record(folder.settings, model=dict, settings=dict, data=dict, augmentation=dict)
 
 
 def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None:
@@ -172,30 +185,33 @@ def _choose(
 
 
 def _write_down(folder: RunFolder, dataset: Dataset, chosen: _Choice, asked: Mapping[str, Any]) -> None:
-    """settings.json and data.json, before the first step. ``asked`` is what decides how DATA is read."""
+    """settings.json and data.json, before the first step; both or, where there is no room, no folder at all.
+
+    ``asked`` is what decides how DATA is read.
+    """
     from striate import __version__
     from striate.training.device import place
     from striate.training.machine import describe
     from striate.training.settings import TrainSettings
 
     source = Path(dataset.source)
-    write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})
-    write_json(
-        folder.settings,
-        {
-            "format": FORMAT,
-            "striate": __version__,
-            "command": ["striate", *sys.argv[1:]]
-            if Path(sys.argv[0]).stem in ("striate", "__main__")
-            else None,
-            "model": chosen.network,
-            "data": {"source": str(source.resolve()) if source.exists() else dataset.source, **asked},
-            "settings": chosen.settings,
-            "augmentation": chosen.augmentation,
-            "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
-            "machine": describe(),
-        },
-    )
+    settings = {
+        "format": FORMAT,
+        "striate": __version__,
+        "command": ["striate", *sys.argv[1:]] if Path(sys.argv[0]).stem in ("striate", "__main__") else None,
+        "model": chosen.network,
+        "data": {"source": str(source.resolve()) if source.exists() else dataset.source, **asked},
+        "settings": chosen.settings,
+        "augmentation": chosen.augmentation,
+        "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
+        "machine": describe(),
+    }
+    try:
+        write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})
+        write_json(folder.settings, settings)
+    except RunError:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
 
 
 def _carry_out(
@@ -211,7 +227,7 @@ def _carry_out(
     from striate.training.own_rule import fit_by_own_rule, has_own_rule
     from striate.training.settings import TrainSettings
 
-    written = read_json(folder.settings)
+    written = _settings(folder)
     settings = TrainSettings.from_json(written["settings"])
     placement = place(settings)
     batches = Batches(
@@ -240,10 +256,15 @@ def _carry_out(
         data=dataset.fingerprint,
         resume=resume,
     )
+    saved = Noted(f"Stopped and saved. Continue with: {command('train', '--resume', folder.path)}")
     if result.interrupted:
-        tell(listeners, Noted(f"Stopped and saved. Continue with: striate train --resume {folder.path}"))
-    else:
+        tell(listeners, saved)
+        return Run(folder.path)
+    try:
         finish(folder, dataset, module, placement, warnings, listeners)
+    except KeyboardInterrupt:
+        tell(listeners, saved)
+        raise
     return Run(folder.path)
 
 
@@ -283,12 +304,13 @@ def _sample(folder: RunFolder, dataset: Dataset) -> str:
     images = dataset.test or dataset.val or dataset.train
     original = Path(dataset.source) / images.keys[0]
     if original.is_file():
-        return str(original)
+        return str(original.absolute())
     pixels = images.images[0]
-    folder.insight.mkdir(exist_ok=True)
     path = folder.insight / "sample.png"
-    Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
-    return str(path)
+    with writing(path):
+        folder.insight.mkdir(exist_ok=True)
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
+    return str(path.absolute())
 
 
 def _hint(source: str) -> str:

@@ -190,6 +190,8 @@ def _pick(splits: Iterable[str], wanted: str | None, name: str) -> str:
     have = list(splits)
     if wanted is None:
         return next((split for split in ("test", "val") if split in have), have[0])
+    if wanted not in have and have == ["all"]:
+        raise DataError(f"{name} has no splits, got split {wanted!r}: leave it out.")
     if wanted not in have:
         raise DataError(
             f"split must be one of {', '.join(have)} for {name}, got {wanted!r}: give one of them."

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.errors import command
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -36,7 +38,7 @@ class DataReport:
     @property
     def next_step(self) -> tuple[str, str]:
         """What to type next, and what it brings."""
-        return f"striate train {self.source}", "a network, a report and a bundle"
+        return command("train", self.source), "a network, a report and a bundle"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values, files included."""

@@ -194,6 +194,6 @@ def _build(entry: Entry, classes: int, in_channels: int, image_size: tuple[int, 
 
 def _entry(name: str) -> Entry:
     if name not in MODELS:
-        hint = nearest(name, MODELS) or f"the networks are {', '.join(list_models())}."
+        hint = nearest(name, MODELS) or "striate models lists them all."
         raise UnknownNameError(f"model must be the name of a network, got {name!r}: {hint}")
     return MODELS[name]

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from striate.errors import RunError
+from striate.errors import RunError, command
 from striate.runs import RunFolder, read_json, read_lines
 
 
@@ -54,7 +54,8 @@ def read_run(path: Path) -> Contents:
         settings=read_json(folder.settings),
         result=read(
             folder.result,
-            f"the run is not finished, and its accuracy is not known. striate train --resume {path} goes on.",
+            "the run is not finished, and its accuracy is not known. "
+            f"{command('train', '--resume', path)} goes on.",
         ),
         history=_history(folder, gaps),
         mistakes=read(folder.insight / "mistakes.json", "no confusion matrix, classes or pictures."),

@@ -20,7 +20,7 @@ from striate.report.material import material_part
 from striate.report.pictures import filter_part, mistake_pictures
 from striate.report.repeat import repeat_part
 from striate.report.wording import count, percent, plural
-from striate.runs import RunFolder, write_atomically
+from striate.runs import RunFolder, write_atomically, writing
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -38,7 +38,8 @@ def write_report(run: Path) -> Path:
     contents = read_run(run)
     page = render(contents)
     path = RunFolder(run).report
-    write_atomically(path, page)
+    with writing(path):
+        write_atomically(path, page)
     return path
 
 

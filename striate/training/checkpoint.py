@@ -24,7 +24,7 @@ from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor
 
-from striate.errors import CheckpointError
+from striate.errors import CheckpointError, command
 from striate.runs import sync_folder, write_atomically
 
 CHECKPOINT_FORMAT = 1
@@ -78,7 +78,7 @@ def save(folder: Path, checkpoint: Checkpoint) -> Path:
         raise CheckpointError(
             f"The checkpoint at step {checkpoint.step} cannot be written to {folder} "
             f"({error.strerror or error}); {_what_remains(kept)}: make room there, then continue with "
-            f"striate train --resume {folder.parent}."
+            f"{command('train', '--resume', folder.parent)}."
         ) from None
     return final
 

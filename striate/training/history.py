@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
+from math import inf
 from pathlib import Path
 
-from striate.runs import append_line, read_lines, write_atomically
+from striate.runs import append_line, read_lines, write_atomically, writing
 from striate.training.events import EpochEnded, Event, RunStarted
 
 
@@ -22,7 +23,8 @@ class HistoryFile:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted) and self._path.exists():
-            kept = [record for record in read_lines(self._path) if record["step"] <= event.step]
-            write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept))
+            kept = [record for record in read_lines(self._path) if record.get("step", inf) <= event.step]
+            with writing(self._path):
+                write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept))
         elif isinstance(event, EpochEnded):
             append_line(self._path, asdict(event))

@@ -17,6 +17,9 @@ PrecisionName = Literal["auto", "fp32", "bf16"]
 LayoutName = Literal["auto", "contiguous", "channels_last"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
+MOST_THREADS = 1024  # each needs a stack, and with too many of them OpenMP ends the process without a word
+MOST_SEED = 2**63 - 1  # what torch takes
+
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
 NOT_PART_OF_THE_RESULT = ("checkpoint_minutes", "device", "precision", "memory_format", "threads")
 
@@ -93,9 +96,9 @@ class TrainSettings:
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _whole(name, getattr(self, name), at_least=1)
-        _whole("seed", self.seed, at_least=0)
+        _whole("seed", self.seed, at_least=0, at_most=MOST_SEED)
         if self.threads is not None:
-            _whole("threads", self.threads, at_least=1)
+            _whole("threads", self.threads, at_least=1, at_most=MOST_THREADS)
         _number("lr", self.lr, above=0)
         _number("weight_decay", self.weight_decay, at_least=0)
         _number("checkpoint_minutes", self.checkpoint_minutes, above=0)
@@ -136,12 +139,17 @@ class TrainSettings:
         return hashlib.sha256(json.dumps(self.what_decides(), sort_keys=True).encode()).hexdigest()
 
 
-def _whole(name: str, value: object, *, at_least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < at_least:
+def _whole(name: str, value: object, *, at_least: int, at_most: int | None = None) -> None:
+    if isinstance(value, int) and not isinstance(value, bool) and at_least <= value:
+        if at_most is None or value <= at_most:
+            return
         raise ArgumentError(
-            f"{name} must be a whole number of at least {at_least}, got {value!r}: "
-            f"give for example {name}={max(1, at_least)}."
+            f"{name} must be at most {at_most:,}, got {value}: give for example {name}={max(1, at_least)}."
         )
+    raise ArgumentError(
+        f"{name} must be a whole number of at least {at_least}, got {value!r}: "
+        f"give for example {name}={max(1, at_least)}."
+    )
 
 
 def _number(
