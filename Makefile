@@ -20,10 +20,10 @@ demo: $(READY)  ## train on the embedded images, print the accuracy and the repo
 	$(BIN)/striate train
 
 test: $(READY)  ## the whole suite (under 10 minutes on 2 cores)
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long and not apt and not gpu"
+	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long and not apt and not gpu"
 
 test-all: $(READY)  ## the suite and the long tier; write its result, dated, into bench/results/
-	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
 
 check: $(READY)  ## style, types, the direction of imports
 	$(BIN)/ruff check .
