@@ -1,5 +1,6 @@
 """TOGETHER: the only place where rooms are joined. One file a verb; what is heavy is imported late.
 
+choices      what is settled before a training, and written down
 training     data -> network; resume         finish      the rest: bundle, insight, report
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived

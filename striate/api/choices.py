@@ -1,0 +1,134 @@
+"""What is chosen before a training begins, and how it is written down: settings.json and data.json."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import ArgumentError, RunError
+from striate.runs import FORMAT, RunFolder, write_json, writing
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+
+MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
+
+
+def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None:
+    """``"224"``, ``"224x160"``, 224 or (224, 160) as (rows, columns). Raises ArgumentError."""
+    if size is None:
+        return None
+    parts = (
+        size.lower().split("x") if isinstance(size, str) else size if isinstance(size, Sequence) else [size]
+    )
+    try:
+        sides = [int(part) for part in parts]
+    except (TypeError, ValueError):
+        sides = []
+    if len(sides) not in (1, 2) or min(sides, default=0) < 1:
+        raise ArgumentError(
+            f"image_size must be one or two positive sizes, got {size!r}: write 224 or 224x160."
+        )
+    return sides[0], sides[-1]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What the recipe, the preset and the caller have settled, as it stands in settings.json."""
+
+    network: dict[str, Any]
+    settings: dict[str, Any]
+    augmentation: dict[str, Any]
+
+    @property
+    def seed(self) -> int:
+        return int(self.settings["seed"])
+
+
+def choose(
+    dataset: Dataset,
+    model: str,
+    weights: str | Path | None,
+    given: Mapping[str, Any],
+    varied: Mapping[str, Any] | None,
+) -> Choice:
+    from striate.data.augment import Augmentation, preset
+    from striate.models import auto, card
+    from striate.training.recipe import augmentation_pays, recipe
+    from striate.training.settings import TrainSettings
+
+    if model == "auto":
+        model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))
+    advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs", card(model).epochs))
+    settings = TrainSettings.from_json({**advised.to_json(), **given})
+    suits = preset(dataset)
+    if not augmentation_pays(settings.epochs):  # a short run: the mirror at most, see docs/log.md
+        suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
+    augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
+    augmentation.check_fits(dataset.image_size)
+    network = {
+        "name": model,
+        "classes": len(dataset.classes),
+        "in_channels": dataset.channels,
+        "image_size": list(dataset.image_size),
+        "weights": str(Path(weights).resolve()) if weights is not None else None,
+    }
+    return Choice(network, settings.to_json(), augmentation.to_json())
+
+
+def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mapping[str, Any]) -> None:
+    """settings.json and data.json, before the first step; both or, where there is no room, no folder at all.
+
+    ``asked`` is what decides how DATA is read.
+    """
+    from striate import __version__
+    from striate.training.device import place
+    from striate.training.machine import describe
+    from striate.training.settings import TrainSettings
+
+    source = Path(dataset.source)
+    settings = {
+        "format": FORMAT,
+        "striate": __version__,
+        "command": ["striate", *sys.argv[1:]] if Path(sys.argv[0]).stem in ("striate", "__main__") else None,
+        "model": chosen.network,
+        "data": {"source": str(source.resolve()) if source.exists() else dataset.source, **asked},
+        "settings": chosen.settings,
+        "augmentation": chosen.augmentation,
+        "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
+        "machine": describe(),
+    }
+    try:
+        write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})
+        write_json(folder.settings, settings)
+    except RunError:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+
+
+def _sample(folder: RunFolder, dataset: Dataset) -> str:
+    """A file to try ``striate predict`` on: one of the user's own, or one written for an array set."""
+    from PIL import Image
+
+    images = dataset.test or dataset.val or dataset.train
+    original = Path(dataset.source) / images.keys[0]
+    if original.is_file():
+        return str(original.absolute())
+    pixels = images.images[0]
+    path = folder.insight / "sample.png"
+    with writing(path):
+        folder.insight.mkdir(exist_ok=True)
+        Image.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels).save(path)
+    return str(path.absolute())
+
+
+def hint(source: str) -> str:
+    """The data's part of a run's name: letters, digits and dashes."""
+    name = Path(source).resolve().name if Path(source).exists() else source
+    return (
+        "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "data"
+    )
