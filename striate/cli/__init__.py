@@ -7,21 +7,23 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
+from typing import Any
 
 import typer
 
 from striate.cli import check, evaluate, explain, models, predict, report, train
 from striate.cli.answer import fail, note_warnings
-from striate.errors import StriateError
+from striate.errors import ArgumentError, StriateError
 
 app = typer.Typer(
     name="striate",
     help="One convolutional network through its whole life: defined, derived, checked, trained, run.",
-    no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives its base no public name
 for verb in (train, predict, evaluate, report, explain, check, models):
     verb.register(app)
 
@@ -44,12 +46,18 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; every error that striate raises on purpose is one sentence on stderr."""
+    """Run the command line; every error that a user can cause is one sentence on stderr."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks is spelled out
+            stream.reconfigure(errors="backslashreplace")
     note_warnings()
     try:
-        app(prog_name="striate")
+        code = app(sys.argv[1:] or ["--help"], prog_name="striate", standalone_mode=False)
+        sys.exit(code if isinstance(code, int) else 0)
     except StriateError as error:
         sys.exit(fail(error))
+    except UsageError as error:
+        sys.exit(fail(_request(error)))
     except MemoryError:
         sys.exit(
             fail(StriateError("The machine's memory must hold the batch, it does not: lower --batch-size."))
@@ -57,3 +65,12 @@ def main() -> None:
     except BrokenPipeError:  # `striate models | head`: the reader has gone, and that is its right
         sys.stderr.close()
         sys.exit(0)
+    except OSError as error:
+        reason = f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error})"
+        sys.exit(fail(StriateError(f"{reason}: check its permissions and the room on the disk.")))
+
+
+def _request(error: Any) -> ArgumentError:
+    """What is wrong with the words of a command, as a sentence; the verb's own help is the remedy."""
+    words = error.ctx.command_path if error.ctx is not None else "striate"
+    return ArgumentError(f"{error.format_message().rstrip('.')}: see {words} --help.")

@@ -6,6 +6,7 @@ Answers go to stdout, everything else (progress, warnings, errors) to stderr, so
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated, Any, Literal
@@ -29,14 +30,20 @@ def fail(error: StriateError) -> int:
     if "--json" in sys.argv:
         emit({"error": str(error), "kind": type(error).__name__})
     else:
-        typer.secho("error: ", fg="red", bold=True, nl=False, err=True)
+        colours = None if not os.environ.get("NO_COLOR") else False  # https://no-color.org
+        typer.secho("error: ", fg="red", bold=True, nl=False, err=True, color=colours)
         typer.echo(str(error), err=True)
     return error.exit_code
 
 
 def note_warnings() -> None:
-    """From now on a warning of ours is a sentence on stderr, without the line of code it comes from."""
+    """From now on a warning of ours is a sentence on stderr, without the line of code it comes from.
+
+    Pillow's are not shown: what matters about a file becomes an ImageError, which names it.
+    """
     import warnings
+
+    warnings.filterwarnings("ignore", module=r"PIL\.")
 
     shown = warnings.showwarning
 
@@ -52,7 +59,13 @@ def note_warnings() -> None:
 
 def emit(value: Any) -> None:
     """One JSON value on one line."""
-    typer.echo(json.dumps(value, ensure_ascii=False, allow_nan=False))
+    plain = (sys.stdout.encoding or "").lower().replace("-", "") != "utf8"
+    typer.echo(json.dumps(value, ensure_ascii=plain, allow_nan=False))
+
+
+def count(number: int, one: str) -> str:
+    """``1 epoch``, ``12,000 epochs``."""
+    return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
 def say(text: str = "") -> None:

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli.answer import JsonOption, Side, emit, next_steps, say, screen, table
+from striate.errors import command
 
 
 def register(app: typer.Typer) -> None:
@@ -49,7 +50,7 @@ def evaluate(
         for line in evaluation.per_class
     ]
     screen().print(table("", columns, rows))
-    next_steps((f"striate report {run}", "the page about this run"))
+    next_steps((command("report", run), "the page about this run"))
 
 
 def _share(value: float | None) -> str:

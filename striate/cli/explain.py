@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli.answer import JsonOption, emit, next_steps, say
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, command
 
 NETWORK, ATLAS, WINDOW, WHY = "A network", "Activations", "One window, step by step", "Why convolution"
 Pair = "3|3x5"
@@ -167,7 +167,7 @@ def _network(model: str, size: str | None, layer: str | None, against: bool, as_
             emit(counts.to_json())
             return
         say(counts.table())
-        next_steps((f"striate explain {model}", "where our number comes from"))
+        next_steps((command("explain", model), "where our number comes from"))
         return
     explanation = api.explain(model, size)
     if as_json:
@@ -175,13 +175,13 @@ def _network(model: str, size: str | None, layer: str | None, against: bool, as_
         return
     if layer is not None:
         say(explanation.layer(layer))
-        next_steps((f"striate explain {model}", "the whole network"))
+        next_steps((command("explain", model), "the whole network"))
         return
     say(explanation.table())
     widest = explanation.most_expensive
     next_steps(
-        (f"striate explain {model} --layer {widest}", "formula, substitution and result of each number"),
-        (f"striate explain {model} --against", "what other counters print, and why"),
+        (command("explain", model, "--layer", widest), "formula, substitution and result of each number"),
+        (command("explain", model, "--against"), "what other counters print, and why"),
     )
 
 

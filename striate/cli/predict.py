@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from striate.cli.answer import JsonOption, emit, next_steps, say
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, command
 
 
 def register(app: typer.Typer) -> None:
@@ -47,6 +47,8 @@ def predict(
     if weights is not None and model is None:
         raise ArgumentError("--weights must come with --model, got no model: name the network, or drop it.")
     run, *images = arguments if model is None else (model, *arguments)
+    if images.count("-") > 1:
+        raise ArgumentError("- must stand once, standard input has one image: give files for the others.")
     if model is not None:
         weights = weights or "pretrained"
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
@@ -58,5 +60,5 @@ def predict(
     for prediction in predictions:
         best = ", ".join(f"{label} {share:.1%}" for label, share in prediction.top)
         say(f"{prediction.key:<{width}}  {best}")
-    network = run if model is None else f"--model {model} --weights {weights}"
-    next_steps((f"striate predict {network} {images[0]} --json", "the same, for programs"))
+    network = [run] if model is None else ["--model", model, "--weights", weights]
+    next_steps((command("predict", *network, images[0], "--json"), "the same, for programs"))

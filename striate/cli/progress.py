@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
 from striate.api.stages import Noted, Stage
-from striate.cli.answer import screen
+from striate.cli.answer import count, screen
 
 if TYPE_CHECKING:
     from rich.progress import TaskID
@@ -28,7 +28,7 @@ class StageBars:
             TimeRemainingColumn(compact=True),
             console=self.screen,
             transient=True,
-            disable=quiet or not self.screen.is_terminal,
+            disable=quiet or not self.screen.is_terminal or self.screen.is_dumb_terminal,
         )
         self.tasks: dict[str, TaskID] = {}
 
@@ -90,8 +90,9 @@ class TrainingProgress(StageBars):
         self.epochs = event.epochs
         self._advance("training", event.step, event.total_steps)
         self.line(
-            f"{event.parameters:,} parameters, {event.epochs} epochs of {event.steps_per_epoch:,} steps, "
-            f"{event.device} {event.precision}, {event.threads} threads"
+            f"{count(event.parameters, 'parameter')}, {count(event.epochs, 'epoch')} of "
+            f"{count(event.steps_per_epoch, 'step')}, {event.device} {event.precision}, "
+            f"{count(event.threads, 'thread')}"
         )
         if event.resumed_from is not None:
             self.line(f"resumed at step {event.step:,} of {event.total_steps:,} from {event.resumed_from}")
@@ -111,9 +112,12 @@ class TrainingProgress(StageBars):
         held_out = (
             "" if event.val_accuracy is None else f"  held out {event.val_loss:.3f} {event.val_accuracy:6.2%}"
         )
+        rate = (
+            f"  {event.images_per_second:,.0f} images/s" if event.images_per_second else ""
+        )  # all done before
         self.line(
             f"epoch {event.epoch:>3}/{self.epochs}  loss {event.train_loss:.3f} {event.train_accuracy:6.2%}"
-            f"{held_out}  {event.images_per_second:,.0f} images/s"
+            f"{held_out}{rate}"
         )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from striate.cli.answer import JsonOption, emit, next_steps, say
+from striate.errors import command
 
 
 def register(app: typer.Typer) -> None:
@@ -27,6 +28,6 @@ def report(
         emit({"report": str(page)})
     else:
         say(f"report: {page}")
-        next_steps((f"striate report {run} --open", "see it in the browser"))
+        next_steps((command("report", run, "--open"), "see it in the browser"))
     if show:
         typer.launch(page.resolve().as_uri())

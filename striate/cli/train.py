@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.answer import JsonOption, emit, next_steps, say
+from striate.cli.answer import JsonOption, count, emit, next_steps, say
+from striate.errors import ArgumentError, command
 
 if TYPE_CHECKING:
     from striate.api import Run
@@ -54,16 +56,16 @@ def train(
     from striate import api
     from striate.cli.progress import TrainingProgress
 
+    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "threads": threads}
+    settings = {name: value for name, value in settings.items() if value is not None}
+    if resume is not None:
+        others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
+        others |= {"weights": weights, "seed": seed != 0, "precision": precision != "auto"}
+        _refuse_choices([*settings, *(name for name, given in others.items() if given)])
     with TrainingProgress(quiet=as_json) as progress:
         if resume is not None:
             finished = api.resume(resume, data, listeners=[progress])
         else:
-            settings: dict[str, Any] = {
-                "epochs": epochs,
-                "batch_size": batch_size,
-                "lr": lr,
-                "threads": threads,
-            }
             finished = api.train(
                 data,
                 model=model,
@@ -74,9 +76,17 @@ def train(
                 seed=seed,
                 precision=precision,
                 listeners=[progress],
-                **{name: value for name, value in settings.items() if value is not None},
+                **settings,
             )
     if not finished.finished:  # Ctrl-C: the run is saved, the progress has said how to continue
+        if as_json:
+            emit(
+                {
+                    "run": str(finished.path),
+                    "finished": False,
+                    "next": command("train", "--resume", finished.path),
+                }
+            )
         raise typer.Exit(130)
     if as_json:
         emit(finished.to_json())
@@ -84,14 +94,26 @@ def train(
     _say_result(finished)
 
 
+def _refuse_choices(given: Sequence[str]) -> None:
+    """Raise ArgumentError where a resumed run is told what it settled at its beginning."""
+    for name in given:
+        raise ArgumentError(
+            f"--{name.replace('_', '-')} must be left out with --resume, a run keeps what it began with: "
+            "leave it out, or start a new run."
+        )
+
+
 def _say_result(run: Run) -> None:
     result = run.result
-    on = f"{result['images']:,} images of the {result['split']} split"
-    say(f"accuracy {result['accuracy']:.2%} on {on}, {result['epochs']} epochs in {result['seconds']:.0f} s")
+    on = f"{count(result['images'], 'image')} of the {result['split']} split"
+    took = (
+        f"{count(result['epochs'], 'epoch')} in {result['seconds']:.{0 if result['seconds'] > 9 else 1}f} s"
+    )
+    say(f"accuracy {result['accuracy']:.2%} on {on}, {took}")
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(
-        (f"striate report {run.path} --open", "look at it"),
-        (f"striate predict {run.path} {run.sample}", "ask it about an image"),
-        (f"striate explain {run.path}", "every layer, every number derived"),
+        (command("report", run.path, "--open"), "look at it"),
+        (command("predict", run.path, run.sample), "ask it about an image"),
+        (command("explain", run.path), "every layer, every number derived"),
     )

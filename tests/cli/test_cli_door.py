@@ -1,13 +1,15 @@
 """The door: every verb has --help, at once and without torch; errors are one sentence and an exit code."""
 
 import json
+import os
 import subprocess
 import sys
 
 import pytest
 from typer.testing import CliRunner
 
-from striate.cli import app
+from striate.cli import app, main
+from striate.cli.answer import count
 
 VERBS = [command.name or command.callback.__name__ for command in app.registered_commands]  # type: ignore[union-attr]
 
@@ -56,6 +58,14 @@ WRONG = [
     (["explain", "net.onnx"], "ONNX"),
     (["models", "lenet6"], "lenet5"),
     (["check", "no/such/folder"], "no/such/folder"),
+    (["train", "--epochs", "many"], "Invalid value for '--epochs'"),
+    (["train", "--epoch", "3"], "No such option: --epoch (Possible options: --epochs): see striate train"),
+    (["trian"], "Did you mean 'train'?: see striate --help"),
+    (["train", "a", "b"], "unexpected extra argument"),
+    (["train", ""], "got nothing: name the folder"),
+    (["train", "--resume", "r", "--epochs", "3"], "--epochs must be left out with --resume"),
+    (["train", "--resume", "r", "--seed", "3"], "--seed must be left out with --resume"),
+    (["predict", "r", "-", "-"], "- must stand once"),
 ]
 
 
@@ -82,6 +92,46 @@ def test_an_error_in_json_is_an_object() -> None:
     answer = json.loads(done.stdout)
     assert answer["kind"] == "UnknownNameError"
     assert "lenet5" in answer["error"]
+
+
+def test_a_wrong_option_in_json_is_an_object() -> None:
+    done = striate("train", "--epochs", "many", "--json")
+    assert done.returncode == 2 and not done.stderr
+    assert "--epochs" in json.loads(done.stdout)["error"]
+
+
+def test_no_verb_is_a_request_for_help() -> None:
+    done = striate()
+    assert done.returncode == 0 and b"Usage: striate" in done.stdout
+
+
+def test_names_that_the_terminal_cannot_show_are_spelled_out() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "striate", "train", "no/\u732b"],
+        capture_output=True,
+        check=False,
+        env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+    )
+    assert done.returncode == 2
+    assert b"DATA must be a folder of images or a named set, no/\\u732b does not exist" in done.stderr
+
+
+def test_a_file_that_cannot_be_read_is_a_sentence(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken(*_: object) -> None:
+        raise PermissionError(13, "Permission denied", "a/b.png")
+
+    monkeypatch.setattr("striate.api.report", broken)
+    monkeypatch.setattr(sys, "argv", ["striate", "report", "r"])
+    with pytest.raises(SystemExit) as left:
+        main()
+    assert left.value.code == 2
+    assert "a/b.png cannot be read or written (Permission denied): check" in capsys.readouterr().err
+
+
+def test_numbers_and_their_words() -> None:
+    assert [count(number, "epoch") for number in (0, 1, 12_000)] == ["0 epochs", "1 epoch", "12,000 epochs"]
 
 
 def test_the_readers_right_to_go_away() -> None:
