@@ -165,7 +165,7 @@ def test_predict_names_what_it_sees(net: Network, tmp_path: Path, monkeypatch: p
 
 def test_predict_refuses(net: Network, tmp_path: Path) -> None:
     (tmp_path / "text.jpg").write_text("no image")
-    with pytest.raises(ImageError, match=r"text\.jpg is not an image"):
+    with pytest.raises(ImageError, match=r"text\.jpg holds no image"):
         net.predict([tmp_path / "text.jpg"])
     with pytest.raises(ImageError, match="image 2"):
         net.predict([encoded(photographs(1)[0]), b"no image"])
