@@ -7,7 +7,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.stages import Listener, stage
-from striate.errors import ArgumentError, GraphError, ShapeError, UnsupportedError
+from striate.errors import (
+    ArgumentError,
+    GraphError,
+    ShapeError,
+    StriateError,
+    UnknownNameError,
+    UnsupportedError,
+    nearest,
+)
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -52,7 +60,10 @@ def check(
         return report
     if module is not None and input is not None:
         return _check_module(title, module, input, chosen)
-    return _lint(title, subject if module is None else module, input, chosen)
+    try:
+        return _lint(title, subject if module is None else module, input, chosen)
+    except UnknownNameError as error:
+        raise _neither(str(subject), error) from None
 
 
 def _check_module(title: str, module: nn.Module, given: Any, rules: Choice) -> NetworkReport:
@@ -164,6 +175,20 @@ def write_sarif(report: DataReport | NetworkReport, path: Path) -> None:
             "sarif must be asked of a network, got a data set, which has no lines of code: use --json."
         )
     write_json(path, sarif(report))
+
+
+def _neither(subject: str, error: UnknownNameError) -> StriateError:
+    """For what is no data set and no network: the name that is near, or what may be given."""
+    from striate.data.named import NAMED
+    from striate.models import MODELS
+
+    if nearest(subject, MODELS):
+        return error
+    hint = nearest(subject, NAMED) or "check the path, or choose from striate models."
+    return UnknownNameError(
+        f"DATA|MODEL must be a folder of images, a named set, or a network, got {subject!r}, which is no "
+        f"folder and no name: {hint}"
+    )
 
 
 def is_data(subject: Any) -> bool:

@@ -80,18 +80,26 @@ def _train(tree: Tree) -> Mapping[str, Sequence[ImageFile]]:
 def _classes(tree: Tree) -> Iterator[Finding]:
     train = _train(tree)
     if len(train) < 2:
-        yield Finding("error", "one-class", "There is one class only; a classifier needs at least two.")
+        yield Finding(
+            "error",
+            "one-class",
+            "There is one class only, a classifier needs at least two: add a folder of something else.",
+        )
     for split, classes in tree.splits.items():
         for label, files in classes.items():
             if label not in train:
                 yield Finding(
                     "error",
                     "unknown-class",
-                    f"{split} has the class {label!r}, which train lacks.",
+                    f"{split} has the class {label!r}, which train lacks: add it there, or remove it.",
                     tuple(file.key for file in files),
                 )
             elif not files and classes is train:
-                yield Finding("error", "empty-class", f"The class {label!r} has no images to train on.")
+                yield Finding(
+                    "error",
+                    "empty-class",
+                    f"The class {label!r} has no images to train on: add images, or remove it.",
+                )
         for label in train:
             if classes is not train and not classes.get(label):
                 yield Finding("warning", "missing-class", f"{split} has no images of the class {label!r}.")
@@ -120,18 +128,23 @@ def _duplicates(table: Table) -> Iterator[Finding]:
         elif len(group) > 1:
             within.append(group)
     for severity, rule, groups, meaning in (
-        ("warning", "conflicting-labels", conflicting, "lie in more than one class: a label must be wrong"),
+        (
+            "warning",
+            "conflicting-labels",
+            conflicting,
+            "in more than one class, so that a label must be wrong",
+        ),
         (
             "warning",
             "duplicates-across-splits",
             across,
-            "lie in more than one split: accuracy looks too good",
+            "in more than one split, so that accuracy looks too good",
         ),
-        ("note", "duplicates-within-a-split", within, "lie more than once in the same split"),
+        ("note", "duplicates-within-a-split", within, "more than once in the same split"),
     ):
         if groups:
             files = tuple(" = ".join(file.key for _, file in group) for group in groups)
-            yield Finding(severity, rule, f"{len(groups)} identical images {meaning}.", files)
+            yield Finding(severity, rule, f"The same picture lies {meaning}: {len(groups)} times.", files)
 
 
 def _balance(tree: Tree) -> Iterator[Finding]:
@@ -165,13 +178,13 @@ def _sizes(table: Table) -> Iterator[Finding]:
         "small": [fact for fact, size in sizes if SMALLEST * min(size) < usual],
     }
     texts = {
-        "long": f"are more than {LONGEST} times longer than wide: little is left of them in a square",
-        "small": f"are more than {SMALLEST} times smaller than the median of {usual:g} pixels",
+        "long": f"more than {LONGEST} times longer than wide, in a square little is left of them",
+        "small": f"more than {SMALLEST} times smaller than the median of {usual:g} pixels",
     }
     for kind, facts in odd.items():
         if facts:
             files = tuple(f"{f.file.key} ({f.size[0]}x{f.size[1]})" for f in facts)
-            yield Finding("warning", f"{kind}-images", f"{len(facts)} images {texts[kind]}.", files)
+            yield Finding("warning", f"{kind}-images", f"Images {texts[kind]}: {len(facts)}.", files)
 
 
 def _colours(table: Table) -> Iterator[Finding]:

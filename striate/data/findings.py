@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -45,17 +46,31 @@ class DataReport:
         return {"ok": self.ok, **asdict(self)}
 
     def text(self, shown: int = 5) -> str:
-        """A page to read; of each finding the first ``shown`` files."""
+        """A page to read; the first ``shown`` findings of a kind, and of each the first ``shown`` files."""
         lines = [
             f"{self.source}: "
             + ", ".join(f"{split} {sum(c.values()):,}" for split, c in self.counts.items())
-            + f" images in {len(next(iter(self.counts.values())))} classes"
+            + f" images in {_classes(len(next(iter(self.counts.values()))))}"
         ]
+        told: Counter[str] = Counter()
         for finding in self.findings:
+            told[finding.rule] += 1
+            if told[finding.rule] > shown:
+                continue
             lines.append(f"{finding.severity}: {finding.message}")
-            lines += [f"    {file}" for file in finding.files[:shown]]
-            if len(finding.files) > shown:
-                lines.append(f"    and {len(finding.files) - shown} more")
+            files = [file for file in finding.files if not finding.message.startswith(file)]
+            lines += [f"    {file}" for file in files[:shown]]
+            if len(files) > shown:
+                lines.append(f"    and {len(files) - shown} more")
+        lines += [
+            f"... and {count - shown} more of the kind {rule}; --json lists them all."
+            for rule, count in told.items()
+            if count > shown
+        ]
         if not self.findings:
             lines.append("Nothing was found.")
         return "\n".join(lines)
+
+
+def _classes(number: int) -> str:
+    return "1 class" if number == 1 else f"{number} classes"

@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -57,7 +58,9 @@ WRONG = [
     (["explain", "lenet5", "--input", "huge"], "3x224x224"),
     (["explain", "net.onnx"], "ONNX"),
     (["models", "lenet6"], "lenet5"),
-    (["check", "no/such/folder"], "no/such/folder"),
+    (["check", "no/such/folder"], "got 'no/such/folder', which is no folder and no name: check the path"),
+    (["check", "lenet6"], "lenet5"),
+    (["check", "fashion-mnst"], "did you mean fashion-mnist"),
     (["train", "--epochs", "many"], "Invalid value for '--epochs'"),
     (["train", "--epoch", "3"], "No such option: --epoch (Possible options: --epochs): see striate train"),
     (["trian"], "Did you mean 'train'?: see striate --help"),
@@ -71,19 +74,21 @@ WRONG = [
 
 @pytest.mark.parametrize(("arguments", "expected"), WRONG, ids=[" ".join(a) for a, _ in WRONG])
 def test_a_wrong_request_is_one_sentence_and_exit_code_2(
-    arguments: list[str], expected: str, tmp_path: object
+    arguments: list[str],
+    expected: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "striate", *arguments],
-        capture_output=True,
-        check=False,
-        cwd=str(tmp_path),
-        text=True,
-    )
-    assert done.returncode == 2, done.stderr
-    assert expected in done.stderr
-    assert "Traceback" not in done.stderr
-    assert done.stdout == ""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["striate", *arguments])
+    with pytest.raises(SystemExit) as left:
+        main()
+    said = capsys.readouterr()
+    assert left.value.code == 2, said.err
+    assert said.err.startswith("error: ") and expected in said.err
+    assert said.out == ""
+    assert not list(tmp_path.iterdir())
 
 
 def test_an_error_in_json_is_an_object() -> None:

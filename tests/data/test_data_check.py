@@ -50,7 +50,8 @@ def test_classes_that_are_empty_unknown_or_missing(pets: Path, draw: Draw, tmp_p
     draw("tree/val/cat/99.png")
     draw("tree/val/Dog/99.png")
     report = check_dataset(tmp_path / "tree")
-    assert found(report, "empty-class").message == "The class 'bird' has no images to train on."
+    empty = found(report, "empty-class")
+    assert empty.message == "The class 'bird' has no images to train on: add images, or remove it."
     unknown = found(report, "unknown-class")
     assert unknown.files == ("val/Dog/99.png",)
     assert "val has the class 'Dog', which train lacks" in unknown.message
@@ -114,3 +115,13 @@ def test_the_text_cuts_long_lists_and_json_does_not(pets: Path) -> None:
 def test_where_there_is_nothing_to_look_at(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"does not exist"):
         check_dataset(tmp_path / "gone")
+
+
+def test_many_findings_of_a_kind_are_counted_and_no_name_stands_twice(pets: Path) -> None:
+    for number in range(7):
+        (pets / f"cat/text{number}.jpg").write_text(f"no image {number}")
+    report = check_dataset(pets)
+    assert report.text().count("cat/text0.jpg") == 1
+    assert report.text().count("holds no image of a known format") == 5
+    assert "... and 2 more of the kind unreadable; --json lists them all." in report.text()
+    assert len(report.findings) == 7
