@@ -52,7 +52,7 @@ def evaluate(
     from striate.insight.confusion import confusion_matrix, per_class
     from striate.training.device import place
     from striate.training.evaluate import evaluate as measure
-    from striate.training.machine import prepare
+    from striate.training.machine import prepared
     from striate.training.settings import TrainSettings
 
     folder = RunFolder.open(Path(run))
@@ -75,9 +75,9 @@ def evaluate(
     )
     module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
     placement = place(TrainSettings.from_json(written["settings"]))
-    prepare(placement)
-    batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
-    evaluation = measure(placement.move(module), batches.epoch(0), placement)
+    with prepared(placement):
+        batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
+        evaluation = measure(placement.move(module), batches.epoch(0), placement)
     confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
     return Evaluated(
         accuracy=evaluation.accuracy,

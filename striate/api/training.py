@@ -129,6 +129,7 @@ def _carry_out(
     from striate.training.device import place
     from striate.training.history import HistoryFile
     from striate.training.loop import fit
+    from striate.training.machine import prepared
     from striate.training.own_rule import fit_by_own_rule, has_own_rule
     from striate.training.settings import TrainSettings
 
@@ -166,7 +167,8 @@ def _carry_out(
         tell(listeners, saved)
         return Run(folder.path)
     try:
-        finish(folder, dataset, module, placement, warnings, listeners)
+        with prepared(placement):
+            finish(folder, dataset, module, placement, warnings, listeners)
     except KeyboardInterrupt:
         tell(listeners, saved)
         raise

@@ -21,7 +21,7 @@ from striate.training import events, monitor
 from striate.training.device import Placement, place
 from striate.training.evaluate import Evaluation, evaluate, evaluating
 from striate.training.interruption import Interruption
-from striate.training.machine import prepare
+from striate.training.machine import prepared
 from striate.training.reporter import Reporter
 from striate.training.seeds import seed_step
 from striate.training.settings import TrainSettings
@@ -85,10 +85,10 @@ def fit(
     if len(train) < 1:
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement = place(settings)
-    prepare(placement)
-    state = State(module, settings, placement, folder, data)
-    reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
-    return _Fit(train, val, settings, placement, state, reporter, clock).run(resume)
+    with prepared(placement):
+        state = State(module, settings, placement, folder, data)
+        reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
+        return _Fit(train, val, settings, placement, state, reporter, clock).run(resume)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops

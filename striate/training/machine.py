@@ -5,6 +5,8 @@ from __future__ import annotations
 import ctypes
 import os
 import platform
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,14 @@ def describe() -> dict[str, Any]:
     }
 
 
-def prepare(placement: Placement) -> None:
-    """Set threads, allocator and number handling of this process for a training on ``placement``."""
+@contextmanager
+def prepared(placement: Placement) -> Iterator[None]:
+    """Inside, the process computes as suits a training on ``placement``; afterwards as it did before.
+
+    Threads and denormals are set back, because other code of the process may need its tiny numbers; the
+    allocator keeps its thresholds, which cost nothing.
+    """
+    threads = torch.get_num_threads()
     torch.set_num_threads(placement.threads)
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a hundred cycles each and mean nothing here
     if placement.device == "cpu":
@@ -38,6 +46,11 @@ def prepare(placement: Placement) -> None:
     else:
         torch.backends.cudnn.benchmark = False  # nothing measured decides anything
         torch.backends.cudnn.deterministic = True
+    try:
+        yield
+    finally:
+        torch.set_flush_denormal(False)
+        torch.set_num_threads(threads)
 
 
 def keep_freed_memory() -> bool:

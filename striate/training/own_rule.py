@@ -21,7 +21,7 @@ from striate.training.device import place
 from striate.training.evaluate import Evaluation, evaluate
 from striate.training.interruption import Interruption
 from striate.training.loop import Batches, FitResult
-from striate.training.machine import prepare
+from striate.training.machine import prepared
 from striate.training.reporter import Reporter
 from striate.training.settings import TrainSettings
 from striate.training.state import State
@@ -58,30 +58,30 @@ def fit_by_own_rule(
     seed, batch size (what fills no batch is left out) and those of the device have a meaning here.
     """
     placement = place(settings)
-    prepare(placement)
-    state = State(module, settings, placement, folder, data)
-    reporter = Reporter(state, settings, settings.epochs, listeners, clock)
-    reporter.started(1, state.resume(reporter.warn) if resume else None)
-    evaluation = None
-    if state.epoch < settings.epochs:
-        images, labels = (
-            torch.cat(parts).to(placement.device) for parts in zip(*train.epoch(0), strict=True)
-        )
-        check_fit(module, images, labels, placement)
-        if not _learn(module, images.float(), labels, settings.epochs, on_progress):
-            reporter.interrupted()
-            return FitResult(0, reporter.seconds, True, None, None)
-        reporter.require_finite_weights()
-        seconds = reporter.seconds
-        known = evaluate(module, train.epoch(0), placement)
-        evaluation = evaluate(module, val.epoch(0), placement) if val is not None else None
-        state.step = state.epoch = settings.epochs
-        reporter.emit(_learnt(settings.epochs, known, evaluation, seconds))
-        path = state.save()
-        if path is not None:
-            reporter.emit(events.CheckpointSaved(state.epoch, state.step, path))
-    reporter.emit(events.RunEnded(settings.epochs, state.step, reporter.seconds))
-    return FitResult(state.step, reporter.seconds, False, state.checkpoint, evaluation)
+    with prepared(placement):
+        state = State(module, settings, placement, folder, data)
+        reporter = Reporter(state, settings, settings.epochs, listeners, clock)
+        reporter.started(1, state.resume(reporter.warn) if resume else None)
+        evaluation = None
+        if state.epoch < settings.epochs:
+            images, labels = (
+                torch.cat(parts).to(placement.device) for parts in zip(*train.epoch(0), strict=True)
+            )
+            check_fit(module, images, labels, placement)
+            if not _learn(module, images.float(), labels, settings.epochs, on_progress):
+                reporter.interrupted()
+                return FitResult(0, reporter.seconds, True, None, None)
+            reporter.require_finite_weights()
+            seconds = reporter.seconds
+            known = evaluate(module, train.epoch(0), placement)
+            evaluation = evaluate(module, val.epoch(0), placement) if val is not None else None
+            state.step = state.epoch = settings.epochs
+            reporter.emit(_learnt(settings.epochs, known, evaluation, seconds))
+            path = state.save()
+            if path is not None:
+                reporter.emit(events.CheckpointSaved(state.epoch, state.step, path))
+        reporter.emit(events.RunEnded(settings.epochs, state.step, reporter.seconds))
+        return FitResult(state.step, reporter.seconds, False, state.checkpoint, evaluation)
 
 
 def _learn(

@@ -20,6 +20,7 @@ from striate.training.device import Placement, has_bf16, place
 from striate.training.evaluate import Evaluation, evaluate
 from striate.training.events import EpochEnded, RunStarted
 from striate.training.history import HistoryFile
+from striate.training.machine import prepared
 from striate.training.monitor import all_finite, dead_share, watch_relus
 from striate.training.optimiser import Optimiser
 from striate.training.seeds import derive, seed_step
@@ -251,3 +252,13 @@ def test_history_forgets_epochs_that_the_checkpoint_does_not_know(tmp_path: Path
     append_line(path, {"epoch": 2, "step": 20})
     listener(begun)
     assert read_lines(path) == []
+
+
+def test_the_process_computes_afterwards_as_it_did_before():
+    """Flushed denormals would change other people's numbers in the same process."""
+    placement = place(TrainSettings(threads=1, device="cpu"))
+    tiny, threads = torch.tensor([1e-40]), torch.get_num_threads()
+    with prepared(placement):
+        assert torch.get_num_threads() == 1
+    assert torch.get_num_threads() == threads
+    assert (tiny * 0.5).item() > 0
