@@ -68,31 +68,36 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=5)
     parser.add_argument("--rival-seeds", type=int, default=2)
     parser.add_argument("--target", type=float, default=0.91)
+    parser.add_argument("--only", default="", help="rivals whose name contains this")
     options = parser.parse_args()
     contestants = {
-        "PyTorch example, Adadelta": lambda seed: rival("pytorch_example.py", seed, options.target),
-        "PyTorch example, Adam": lambda seed: rival(
-            "pytorch_example.py", seed, options.target, "--optimiser", "adam"
-        ),
         "Keras 3 example, torch backend": lambda seed: rival(
             "keras_convnet.py", seed, options.target, backend="torch"
         ),
+        "PyTorch example, Adam": lambda seed: rival(
+            "pytorch_example.py", seed, options.target, "--optimiser", "adam"
+        ),
+        "PyTorch example, Adadelta": lambda seed: rival("pytorch_example.py", seed, options.target),
     }
-    if shutil.which("true") and _has("jax"):
+    if _has("jax"):
         contestants["Keras 3 example, JAX backend"] = lambda seed: rival(
             "keras_convnet.py", seed, options.target, backend="jax"
         )
+    contestants = {name: run for name, run in contestants.items() if options.only in name}
     runs: dict[str, list[dict]] = {"striate": [], **{name: [] for name in contestants}}
     for seed in range(max(options.seeds, options.rival_seeds)):
         if seed < options.seeds:
             runs["striate"].append(ours(seed))
             print("striate", runs["striate"][-1], flush=True)
+            _publish(runs, options.target)
         if seed < options.rival_seeds:
             for name, run in contestants.items():
                 runs[name].append(run(seed))
                 last = {key: value for key, value in runs[name][-1].items() if key != "epochs"}
                 print(name, last, flush=True)
-    _publish(runs, options.target)
+                _publish(
+                    runs, options.target
+                )  # after each, so that a run that is cut short leaves what it has
 
 
 def _has(module: str) -> bool:
