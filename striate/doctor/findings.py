@@ -6,6 +6,8 @@ from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from striate.errors import command
+
 SEVERITIES = ("error", "warning", "note")
 
 
@@ -45,8 +47,8 @@ class NetworkReport:
         """What to type next, and what it brings."""
         for finding in self.findings:
             if finding.place is not None:
-                return f"striate check --rule {finding.rule}", "the reason, with its source"
-        return f"striate explain {self.title}", "every layer, every number derived"
+                return command("check", "--rule", finding.rule), "the reason, with its source"
+        return command("explain", self.title), "every layer, every number derived"
 
     def to_json(self) -> dict[str, Any]:
         """Plain values."""
