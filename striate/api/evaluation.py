@@ -69,6 +69,7 @@ def evaluate(
         classes=known["classes"],
         image_size=preprocessing.image_size,
         channels=preprocessing.channels,
+        preprocessing=preprocessing,
         skip_bad=skip_bad,
         split=split,
         on_progress=stage(listeners, "reading images"),

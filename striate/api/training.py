@@ -101,15 +101,16 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
 def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
     """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
     from striate.data.catalogue import open_dataset
+    from striate.data.preprocess import Preprocessing
 
     asked = _settings(folder)["data"]
-    known = read_record(folder.data, image_size=list, channels=int, classes=list)
+    known = read_record(folder.data, preprocessing=dict, classes=list)
+    preprocessing = Preprocessing.from_json(known["preprocessing"])
     return open_dataset(
         data if data is not None else asked["source"],
-        image_size=tuple(known["image_size"]),
-        channels=known["channels"],
         skip_bad=asked["skip_bad"],
         classes=known["classes"],
+        prepare=lambda _: preprocessing,
         on_progress=stage(listeners, "reading images"),
     )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +19,9 @@ from striate.errors import ArgumentError, DataError
 
 DEFAULT_SOURCE = "fashion-mini"
 
+Prepare = Callable[[Preprocessing], Preprocessing | None]
+"""Gets how images would be prepared; answers how weights that were learned elsewhere want it, or None."""
+
 
 def open_dataset(
     source: str | Path | None = None,
@@ -28,22 +31,26 @@ def open_dataset(
     skip_bad: bool = False,
     classes: Sequence[str] | None = None,
     val_fraction: float | None = None,
+    prepare: Prepare | None = None,
     on_progress: Progress | None = None,
 ) -> Dataset:
     """Open a source to train on; None is the embedded set.
 
     Without a val split a part of train is held out, by content (see ``split``). Size and channels are
-    chosen from the images when not given; ``classes`` fixes the order of the classes (a resume).
+    chosen from the images when not given; ``classes`` fixes the order of the classes (a resume). What
+    ``prepare`` answers is used as it is: mean and deviation are then not those of the training images.
     ``on_progress`` gets (images decoded, images in all), of a download (bytes, bytes in all).
     Raises DataError: no such source, no or one class, an empty class, a val or test class that train
     lacks, unreadable files (unless ``skip_bad``), more images than memory holds.
     """
     name = str(source) if source is not None else DEFAULT_SOURCE
     if name in NAMED:
-        splits, names, preprocessing, notes = _open_named(name, image_size, channels, classes, on_progress)
+        splits, names, usual, wanted, notes = _open_named(
+            name, image_size, channels, classes, prepare, on_progress
+        )
     else:
-        splits, names, preprocessing, notes = _open_folder(
-            name, image_size, channels, skip_bad, classes, on_progress
+        splits, names, usual, wanted, notes = _open_folder(
+            name, image_size, channels, skip_bad, classes, prepare, on_progress
         )
     if "val" not in splits:
         fraction = (
@@ -58,7 +65,7 @@ def open_dataset(
         )
     elif val_fraction is not None:
         raise ArgumentError(f"val_fraction is for data without a val split, {name} has one: leave it out.")
-    preprocessing = measured(preprocessing, splits["train"].images)
+    preprocessing = wanted or measured(usual, splits["train"].images)
     return Dataset(
         name, names, preprocessing.channels, preprocessing.image_size,
         splits["train"], splits.get("val"), splits.get("test"),
@@ -72,35 +79,36 @@ def open_split(
     classes: Sequence[str],
     image_size: tuple[int, int],
     channels: int,
+    preprocessing: Preprocessing | None = None,
     skip_bad: bool = False,
     split: str | None = None,
     on_progress: Progress | None = None,
 ) -> tuple[ImageSet, str]:
     """The images to evaluate a trained network on, labelled by the network's ``classes``, and their split.
 
-    ``split`` is "train", "val" or "test"; None takes test, else val, else train or, of class folders
-    without splits, "all".
+    ``preprocessing`` is the network's; None: the usual one for ``image_size`` and ``channels``. ``split`` is
+    "train", "val" or "test"; None takes test, else val, else train or, of mere class folders, "all".
     Raises DataError: no such source or split, a class that the network does not know, unreadable files.
     """
     name = str(source)
-    preprocessing = Preprocessing.for_size(image_size, channels)
+    wanted = preprocessing or Preprocessing.for_size(image_size, channels)
     if name in NAMED:
-        splits, *_ = _open_named(name, image_size, channels, classes, on_progress)
+        splits, *_ = _open_named(name, image_size, channels, classes, lambda _: wanted, on_progress)
         chosen = _pick(splits, split, name)
         return splits[chosen], chosen
     tree = read_tree(existing(name))
     chosen = _pick(tree.splits, split, name)
     refuse_unknown(tree, chosen, classes)
     facts = scan(tree.files(chosen))
-    refuse_if_too_large(len(facts), preprocessing)
-    images, problems = load(facts, preprocessing, classes, on_progress)
+    refuse_if_too_large(len(facts), wanted)
+    images, problems = load(facts, wanted, classes, on_progress)
     refuse_problems(problems, len(facts), name, skip_bad)
     if not len(images):
         raise DataError(f"{name} holds no images: name a folder with one folder of images for each class.")
     return images, chosen
 
 
-_Opened = tuple[dict[str, ImageSet], tuple[str, ...], Preprocessing, list[str]]
+_Opened = tuple[dict[str, ImageSet], tuple[str, ...], Preprocessing, Preprocessing | None, list[str]]
 
 
 def _open_named(
@@ -108,6 +116,7 @@ def _open_named(
     image_size: tuple[int, int] | None,
     channels: int | None,
     classes: Sequence[str] | None,
+    prepare: Prepare | None,
     on_progress: Progress | None,
 ) -> _Opened:
     if classes is not None and tuple(classes) != CLASSES:
@@ -116,10 +125,12 @@ def _open_named(
         split: ImageSet.of_arrays(split, images, labels)
         for split, (images, labels) in read_named(name, on_progress).items()
     }
-    preprocessing = Preprocessing.for_size(image_size or splits["train"].images.shape[1:3], channels or 1)
+    usual = Preprocessing.for_size(image_size or splits["train"].images.shape[1:3], channels or 1)
+    wanted = prepare(usual) if prepare is not None else None
+    preprocessing = wanted or usual
     if splits["train"].images.shape[1:] != (*preprocessing.image_size, preprocessing.channels):
         splits = {split: _refit(images, preprocessing) for split, images in splits.items()}
-    return splits, CLASSES, preprocessing, []
+    return splits, CLASSES, usual, wanted, []
 
 
 def _refit(images: ImageSet, preprocessing: Preprocessing) -> ImageSet:
@@ -137,6 +148,7 @@ def _open_folder(
     channels: int | None,
     skip_bad: bool,
     classes: Sequence[str] | None,
+    prepare: Prepare | None,
     on_progress: Progress | None,
 ) -> _Opened:
     tree = read_tree(existing(name))
@@ -145,11 +157,13 @@ def _open_folder(
     facts = {split: scan(tree.files(split)) for split in tree.splits}
     every = [fact for part in facts.values() for fact in part]
     chosen, why = choose_size(every)
-    if image_size is None and why:
-        notes.append(why)
     if channels is None:
         channels = 1 if all(fact.grey for fact in every if fact.problem is None) else 3
-    preprocessing = Preprocessing.for_size(image_size or chosen, channels)
+    usual = Preprocessing.for_size(image_size or chosen, channels)
+    wanted = prepare(usual) if prepare is not None else None
+    preprocessing = wanted or usual
+    if image_size is None and why and preprocessing.image_size == chosen:
+        notes.append(why)
     refuse_if_too_large(len(every), preprocessing)
     splits: dict[str, ImageSet] = {}
     problems: list[str] = []
@@ -162,7 +176,7 @@ def _open_folder(
     refuse_problems(problems, len(every), name, skip_bad)
     notes += [f"Skipped: {problem}" for problem in problems]
     refuse_empty(splits["train"].per_class(len(names)), names, name)
-    return {split: images for split, images in splits.items() if len(images)}, names, preprocessing, notes
+    return {split: images for split, images in splits.items() if len(images)}, names, usual, wanted, notes
 
 
 def _after(done: int, total: int, on_progress: Progress | None) -> Progress | None:

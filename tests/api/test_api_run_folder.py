@@ -67,7 +67,9 @@ def test_a_broken_history_does_not_keep_a_run_from_going_on(run: Path, pictures:
     assert api.resume(run, pictures).finished
     (run / "result.json").unlink()
     (run / "data.json").write_text("{}")
-    with pytest.raises(RunError, match=r"data\.json must hold 'image_size', and does not: restore the file"):
+    with pytest.raises(
+        RunError, match=r"data\.json must hold 'preprocessing', and does not: restore the file"
+    ):
         api.resume(run, pictures)
 
 

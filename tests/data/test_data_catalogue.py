@@ -219,3 +219,20 @@ def test_more_images_than_memory_holds() -> None:
     ):
         refuse_if_too_large(8_000, photographs, memory=2**30)
     refuse_if_too_large(8_000, Preprocessing.for_size((144, 144), 3), memory=2**30)
+
+
+def test_weights_say_how_images_are_prepared(pets: Path) -> None:
+    """The answer is used as it is: channels, size, mean and deviation."""
+    heard = []
+
+    def prepare(usual: Preprocessing) -> Preprocessing:
+        heard.append(usual)
+        return Preprocessing(
+            (16, 16), 3, resize="shorter_side_center_crop", crop=0.5, mean=(0.5,), std=(0.25,)
+        )
+
+    data = open_dataset(pets, prepare=prepare)
+    assert [usual.image_size for usual in heard] == [(12, 12)]
+    assert data.preprocessing.mean == (0.5,) * 3 and data.train.images.shape[1:] == (16, 16, 3)
+    assert not any("12x12" in note for note in data.notes)
+    assert open_dataset(pets, prepare=lambda usual: None).fingerprint == open_dataset(pets).fingerprint
