@@ -7,6 +7,7 @@ calls ``logits_of``, and whoever wants a loss ``cross_entropy``.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 from torch import Tensor
@@ -34,12 +35,17 @@ def logits_of(answer: Tensor | Scores) -> Tensor:
     return answer.logits if isinstance(answer, Scores) else answer
 
 
-def cross_entropy(answer: Tensor | Scores, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
-    """Mean cross-entropy in nats over ``labels`` (N,), in fp32, plus the weighted one of each head."""
-    loss = F.cross_entropy(logits_of(answer).float(), labels, label_smoothing=label_smoothing)
+def with_auxiliary(answer: Tensor | Scores, loss: Callable[[Tensor], Tensor]) -> Tensor:
+    """``loss`` of the end's scores, plus the weighted one of each head."""
+    whole = loss(logits_of(answer))
     if isinstance(answer, Scores):
         for head in answer.auxiliary:
-            loss = loss + answer.weight * F.cross_entropy(
-                head.float(), labels, label_smoothing=label_smoothing
-            )
-    return loss
+            whole = whole + answer.weight * loss(head)
+    return whole
+
+
+def cross_entropy(answer: Tensor | Scores, labels: Tensor, label_smoothing: float = 0.0) -> Tensor:
+    """Mean cross-entropy in nats over ``labels`` (N,), in fp32, plus the weighted one of each head."""
+    return with_auxiliary(
+        answer, lambda logits: F.cross_entropy(logits.float(), labels, label_smoothing=label_smoothing)
+    )

@@ -22,6 +22,7 @@ from striate.training.device import Placement, place
 from striate.training.evaluate import Evaluation, evaluate, evaluating
 from striate.training.interruption import Interruption
 from striate.training.machine import prepared
+from striate.training.objective import Objective
 from striate.training.reporter import Reporter
 from striate.training.seeds import seed_step
 from striate.training.settings import TrainSettings
@@ -32,7 +33,7 @@ from striate.training.tally import Stopwatch
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
 Batch = tuple[Tensor, Tensor]
-"""Images (N, C, H, W), normalised floats, and labels (N,), int64."""
+"""Images (N, C, H, W), normalised floats, and what is asked about them: see ``objective``."""
 
 
 class Batches(Protocol):
@@ -68,12 +69,14 @@ def fit(
     listeners: Sequence[events.Listener] = (),
     folder: Path | None = None,
     *,
+    objective: Objective | None = None,
     data: str = "",
     resume: bool = False,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitResult:
     """Train ``module`` in place on ``train``, evaluating on epoch 0 of ``val`` after every epoch.
 
+    ``objective``: None asks for one class an image, with the settings' label smoothing.
     ``folder`` receives the checkpoints (none are written without it); ``data`` is the fingerprint of the
     data that they belong to. With ``resume`` the newest whole checkpoint there is continued, if there is
     one. A module with a method ``initialise_from(images)`` is shown 2,048 training images before step 0.
@@ -88,7 +91,8 @@ def fit(
     with prepared(placement):
         state = State(module, settings, placement, folder, data)
         reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
-        return _Fit(train, val, settings, placement, state, reporter, clock).run(resume)
+        objective = objective or Objective(label_smoothing=settings.label_smoothing)
+        return _Fit(train, val, settings, objective, placement, state, reporter, clock).run(resume)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops
@@ -103,12 +107,14 @@ class _Fit:
         train: Batches,
         val: Batches | None,
         settings: TrainSettings,
+        objective: Objective,
         placement: Placement,
         state: State,
         reporter: Reporter,
         clock: Callable[[], float],
     ) -> None:
         self.train, self.val, self.settings, self.placement = train, val, settings, placement
+        self.objective = objective
         self.state, self.reporter, self.clock = state, reporter, clock
         self.module = state.module
         self.interruption = Interruption()
@@ -140,7 +146,7 @@ class _Fit:
         """Check that network and data fit, and let the network start from the images if it can."""
         batches = self.train.epoch(0)
         images, labels = next(batches)
-        check_fit(self.module, images, labels, self.placement)
+        check_fit(self.module, images, labels, self.placement, self.objective)
         initialise = getattr(self.module, "initialise_from", None)
         if initialise is None:
             return
@@ -176,7 +182,9 @@ class _Fit:
         seed_step(self.settings.seed, state.step)
         labels = labels.to(self.placement.device, non_blocking=True)
         lr = self.reporter.lr(state.step)
-        loss, right = update(self.module, state.optimiser, images, labels, lr, self.settings, self.placement)
+        loss, right = update(
+            self.module, state.optimiser, images, labels, lr, self.settings, self.placement, self.objective
+        )
         state.count(loss, right, len(labels))
         if self.placement.device == "cpu":  # a GPU would have to be waited for; there the reports look
             self.reporter.require_numbers(loss.item())

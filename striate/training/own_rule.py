@@ -16,12 +16,14 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from striate.errors import TrainingError
 from striate.training import events
 from striate.training.device import place
 from striate.training.evaluate import Evaluation, evaluate
 from striate.training.interruption import Interruption
 from striate.training.loop import Batches, FitResult
 from striate.training.machine import prepared
+from striate.training.objective import Objective
 from striate.training.reporter import Reporter
 from striate.training.settings import TrainSettings
 from striate.training.state import State
@@ -47,6 +49,7 @@ def fit_by_own_rule(
     listeners: Sequence[events.Listener] = (),
     folder: Path | None = None,
     *,
+    objective: Objective | None = None,
     data: str = "",
     resume: bool = False,
     on_progress: Progress | None = None,
@@ -55,8 +58,15 @@ def fit_by_own_rule(
     """``loop.fit`` for a module with ``learn``: the same arguments, events and checkpoint, the same errors.
 
     The module sees the images of epoch 0 of ``train``, ``settings.epochs`` times. Of the other settings only
-    seed, batch size (what fills no batch is left out) and those of the device have a meaning here.
+    seed, batch size (what fills no batch is left out) and those of the device have a meaning here, and of
+    objectives only that of one class an image. Raises TrainingError for labels.
     """
+    objective = objective or Objective()
+    if objective.task == "labels":
+        raise TrainingError(
+            "A network that learns by a rule of its own must be given one class an image, got labels: choose "
+            "another network, see striate models."
+        )
     placement = place(settings)
     with prepared(placement):
         state = State(module, settings, placement, folder, data)
@@ -67,7 +77,7 @@ def fit_by_own_rule(
             images, labels = (
                 torch.cat(parts).to(placement.device) for parts in zip(*train.epoch(0), strict=True)
             )
-            check_fit(module, images, labels, placement)
+            check_fit(module, images, labels, placement, objective)
             if not _learn(module, images.float(), labels, settings.epochs, on_progress):
                 reporter.interrupted()
                 return FitResult(0, reporter.seconds, True, None, None)

@@ -6,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
-from striate.layers.auxiliary import cross_entropy, logits_of
 from striate.training.device import Placement
 from striate.training.evaluate import evaluating
+from striate.training.objective import Objective, two_columns
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
 
@@ -21,26 +21,29 @@ def update(
     lr: float,
     settings: TrainSettings,
     placement: Placement,
+    objective: Objective,
 ) -> tuple[Tensor, Tensor]:
-    """Change the weights once for ``images`` (N, C, H, W) and ``labels`` (N,).
+    """Change the weights once for ``images`` (N, C, H, W) and ``labels``, which the objective understands.
 
-    Returns, without waiting for a GPU, the mean cross-entropy over the batch with label smoothing (nats),
-    with the share of auxiliary heads if the network has some, and the number of images that were named
-    right, both as tensors of no axes. bf16 needs no loss scaling: its exponent has the range of fp32's.
+    Returns, without waiting for a GPU, the objective's loss over the batch (nats) and the number of images
+    that were answered rightly, both as tensors of no axes. bf16 needs no loss scaling: its exponent has the
+    range of fp32's.
     """
     with placement.autocast():
         answer = module(placement.lay_out(images))
-    loss = cross_entropy(answer, labels, settings.label_smoothing)
+    loss = objective.loss(answer, labels)
     optimiser.forget_gradients()
     loss.backward()  # type: ignore[no-untyped-call]
     if settings.grad_clip is not None:
         optimiser.clip(settings.grad_clip)
     optimiser.step(lr)
     with torch.no_grad():
-        return loss.detach(), (logits_of(answer).argmax(1) == labels).sum()
+        return loss.detach(), objective.right(answer, labels)
 
 
-def check_fit(module: nn.Module, images: Tensor, labels: Tensor, placement: Placement) -> None:
+def check_fit(
+    module: nn.Module, images: Tensor, labels: Tensor, placement: Placement, objective: Objective
+) -> None:
     """Refuse a network that cannot answer these labels, before the first step.
 
     Raises TrainingError: the answer is not (N, classes), or a label is beyond the last class.
@@ -53,9 +56,15 @@ def check_fit(module: nn.Module, images: Tensor, labels: Tensor, placement: Plac
             f"A network to train must answer (images, classes), this one answers {found} for "
             f"{tuple(images[:2].shape)}: give it a classifying head."
         )
-    largest = int(labels.max())
-    if largest >= logits.shape[1]:
+    answered = (logits if objective.task == "labels" else two_columns(logits)).shape[1]
+    if labels.dim() == 2 and labels.shape[1] != answered:
         raise TrainingError(
-            f"The network answers {logits.shape[1]} classes and the data has a label {largest} (from 0): "
+            f"The network answers {answered} {objective.task} and the data has {labels.shape[1]}: create the "
+            f"network with classes={labels.shape[1]}."
+        )
+    largest = int(labels.max())
+    if labels.dim() == 1 and largest >= answered:
+        raise TrainingError(
+            f"The network answers {answered} classes and the data has a label {largest} (from 0): "
             f"create the network with classes={largest + 1} or more."
         )

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 from striate.layers.auxiliary import Scores, cross_entropy, logits_of
 from striate.models.probe import output_shape
 from striate.training.device import Placement
+from striate.training.objective import Objective
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
 from striate.training.step import update
@@ -52,7 +53,9 @@ def test_a_step_reaches_the_head_and_counts_by_the_main_scores():
     before = module.side.weight.clone()
     images, labels = torch.randn(6, 1, 2, 2), torch.tensor([0, 0, 0, 0, 1, 2])
     placement = Placement("cpu", "fp32", "contiguous", 1)
-    _, right = update(module, Optimiser(module, settings), images, labels, 0.1, settings, placement)
+    _, right = update(
+        module, Optimiser(module, settings), images, labels, 0.1, settings, placement, Objective()
+    )
     assert right == 4
     assert not torch.equal(module.side.weight, before)
 

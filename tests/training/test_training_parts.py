@@ -22,6 +22,7 @@ from striate.training.events import EpochEnded, RunStarted
 from striate.training.history import HistoryFile
 from striate.training.machine import prepared
 from striate.training.monitor import all_finite, dead_share, watch_relus
+from striate.training.objective import Objective
 from striate.training.optimiser import Optimiser
 from striate.training.seeds import derive, seed_step
 from striate.training.settings import TrainSettings
@@ -90,9 +91,9 @@ def test_auxiliary_heads_add_to_the_loss_and_not_to_the_answer() -> None:
     images, labels = torch.randn(8, 4), torch.randint(0, 3, (8,))
     late, early = module.late(images).detach(), module.early(images).detach()
     losses = [F.cross_entropy(logits, labels, label_smoothing=0.1).item() for logits in (late, early)]
-    plain = Placement("cpu", "fp32", "contiguous", 1)
+    plain, asked = Placement("cpu", "fp32", "contiguous", 1), Objective(label_smoothing=0.1)
     before = module.early.weight.detach().clone()
-    loss, right = update(module, Optimiser(module, settings), images, labels, 0.01, settings, plain)
+    loss, right = update(module, Optimiser(module, settings), images, labels, 0.01, settings, plain, asked)
     assert loss.item() == pytest.approx(losses[0] + 0.3 * losses[1])
     assert right.item() == (late.argmax(1) == labels).sum()
     assert not torch.equal(module.early.weight, before)
