@@ -4,10 +4,7 @@
     reading        operation by operation          call         one operation as its reader sees it
     fixed          what is the same for every input
     registry       which function reads what       aliases      writes in place
-    places         module paths, source lines      sketch       a graph while it is being read
-    patterns       words made of several steps: window_patterns, channel_patterns, gate_patterns,
-                   weight_patterns, local_response, global_response
-    names          names of nodes and tensors
+    places         module paths, source lines
 
 and one file of readers for each family: convolution, pooling, activation, normalisation, dense, join,
 reshape, parts, resample, passing.

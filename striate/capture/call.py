@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any, NoReturn, TypeAlias
 import torch
 from torch import Tensor, fx
 
-from striate.capture.sketch import Draft, Place, Sketch, Weight
 from striate.errors import UnsupportedError
 from striate.graph import Shape
 from striate.ops import Constant, Op
+from striate.sketch import Draft, Place, Sketch, Weight
 
 if TYPE_CHECKING:
     from striate.capture.reading import Reading

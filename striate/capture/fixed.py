@@ -11,7 +11,7 @@ from torch import Tensor, fx
 
 from striate.capture.call import Fixed, refusal
 from striate.capture.registry import functional_name
-from striate.capture.sketch import Place
+from striate.sketch import Place
 
 # Operations that change the shape of a parameter at most: the result is still that parameter.
 KEEPING = {

@@ -19,11 +19,10 @@ from striate.capture import (  # noqa: F401  each fills its part of the registry
     resample,
     reshape,
 )
-from striate.capture.names import named_graph
-from striate.capture.patterns import recognise
 from striate.capture.program import as_tensors, export
 from striate.capture.reading import Reading
 from striate.graph import Graph
+from striate.sketch import named_graph, recognise
 
 
 def capture(

@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 from torch import fx, nn
 
-from striate.capture.sketch import Place
+from striate.sketch import Place
 
 FRAME = re.compile(r'File "(?P<file>[^"]+)", line (?P<line>\d+)')
 TORCH = str(Path(torch.__file__).parent)

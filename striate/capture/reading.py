@@ -17,10 +17,10 @@ from striate.capture.call import Call, Fixed, refusal
 from striate.capture.fixed import as_array, computed, is_fixed
 from striate.capture.places import Places
 from striate.capture.registry import reader_of
-from striate.capture.sketch import Draft, Sketch, Weight
 from striate.errors import ArgumentError
 from striate.graph import Shape
 from striate.ops import Constant
+from striate.sketch import Draft, Sketch, Weight
 
 Env: TypeAlias = dict[fx.Node, Any]
 

@@ -17,6 +17,7 @@ TORCH_FREE = [
     "ops",
     "graph",
     "bundle",
+    "sketch",
     "arithmetic",
     "reference",
     "engine",

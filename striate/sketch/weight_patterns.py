@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch, Weight
+from striate.sketch.sketch import Draft, Sketch, Weight
 
 
 def scale(sketch: Sketch, key: str, last: Draft) -> bool:

@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TypeAlias
 
-from striate.capture.channel_patterns import channel_shuffle, channels_first_norm
-from striate.capture.gate_patterns import gated, hard_gate
-from striate.capture.global_response import global_response
-from striate.capture.local_response import local_response
-from striate.capture.sketch import Draft, Sketch
-from striate.capture.weight_patterns import radial_basis, scale, scale_and_shift
-from striate.capture.window_patterns import minimum_pool, padded_convolution, unpool_1d
+from striate.sketch.channel_patterns import channel_shuffle, channels_first_norm
+from striate.sketch.gate_patterns import gated, hard_gate
+from striate.sketch.global_response import global_response
+from striate.sketch.local_response import local_response
+from striate.sketch.sketch import Draft, Sketch
+from striate.sketch.weight_patterns import radial_basis, scale, scale_and_shift
+from striate.sketch.window_patterns import minimum_pool, padded_convolution, unpool_1d
 
 Pattern: TypeAlias = Callable[[Sketch, str, Draft], bool]
 

@@ -6,7 +6,7 @@ x / (k + alpha * avg_pool(pad(x * x)))^beta,  the pool running over the channels
 from __future__ import annotations
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch
+from striate.sketch.sketch import Draft, Sketch
 
 
 def local_response(sketch: Sketch, key: str, last: Draft) -> bool:

@@ -6,7 +6,7 @@ g = norm(x over space);  n = g / (mean(g over channels) + eps);  gamma * (x * n)
 from __future__ import annotations
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch
+from striate.sketch.sketch import Draft, Sketch
 
 
 def global_response(sketch: Sketch, key: str, last: Draft) -> bool:

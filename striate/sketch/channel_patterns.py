@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch
+from striate.sketch.sketch import Draft, Sketch
 
 
 def channel_shuffle(sketch: Sketch, key: str, last: Draft) -> bool:

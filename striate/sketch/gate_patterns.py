@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch
+from striate.sketch.sketch import Draft, Sketch
 
 GATES: dict[type[ops.Op], ops.Op] = {ops.Sigmoid: ops.SiLU(), ops.HardSigmoid: ops.HardSwish()}
 

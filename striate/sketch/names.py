@@ -8,9 +8,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from striate.capture.sketch import Draft, Sketch, Weight
 from striate.graph import Graph, Node, owner
 from striate.ops import Constant, Op
+from striate.sketch.sketch import Draft, Sketch, Weight
 
 CAPITAL = re.compile(r"(?<=[a-z])(?=[A-Z][a-z])")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from striate import ops
-from striate.capture.sketch import Draft, Sketch
+from striate.sketch.sketch import Draft, Sketch
 
 MINIMA: dict[type[ops.Op], type[ops.ExtremePool]] = {
     ops.MaxPool1d: ops.MinPool1d,
