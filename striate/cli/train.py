@@ -14,6 +14,7 @@ from striate.errors import ArgumentError, command
 if TYPE_CHECKING:
     from striate.api import Run
 
+SAFETY = "Not losing work (a checkpoint is written after every epoch)"
 TUNING = "Learning (the default recipe chooses what is not given)"
 
 
@@ -50,6 +51,17 @@ def train(
     threads: Annotated[
         int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=TUNING)
     ] = None,
+    checkpoint_minutes: Annotated[
+        float | None,
+        typer.Option(help="Longest time between checkpoints (default: 10).", rich_help_panel=SAFETY),
+    ] = None,
+    checkpoint_steps: Annotated[
+        int | None, typer.Option(help="A checkpoint after every so many steps, too.", rich_help_panel=SAFETY)
+    ] = None,
+    checkpoints_kept: Annotated[
+        int | None,
+        typer.Option(help="How many stay, beside the best (default: 2).", rich_help_panel=SAFETY),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on images, and write a report and a bundle."""
@@ -57,6 +69,8 @@ def train(
     from striate.cli.progress import TrainingProgress
 
     settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "threads": threads}
+    settings |= {"checkpoint_minutes": checkpoint_minutes, "checkpoint_steps": checkpoint_steps}
+    settings |= {"checkpoints_kept": checkpoints_kept}
     settings = {name: value for name, value in settings.items() if value is not None}
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}

@@ -29,6 +29,8 @@ class Batches:
 
     With ``shuffle`` each epoch has its own order, and the last batch is dropped if it is not full
     (unless it is the only one). Without, the order is that of the set and nothing is dropped.
+    With ``part`` (rank, processes) every batch is dealt out to the processes, one image after the other,
+    and this one reads its own; a batch that has none for it comes with its first image, for the shape.
     Raises DataError when there are no images, ArgumentError when the arguments do not fit.
     """
 
@@ -41,6 +43,7 @@ class Batches:
         seed: int = 0,
         shuffle: bool = False,
         augmentation: Augmentation | None = None,
+        part: tuple[int, int] = (0, 1),
         device: torch.device | str = "cpu",
         dtype: torch.dtype = torch.float32,
     ) -> None:
@@ -51,7 +54,7 @@ class Batches:
         if augmentation is not None:
             augmentation.check_fits(preprocessing.image_size)
         self.images, self.batch_size, self.seed = images, batch_size, seed
-        self.augmentation, self.shuffle = augmentation, shuffle
+        self.augmentation, self.shuffle, self.part = augmentation, shuffle, part
         self.device, self.dtype = torch.device(device), dtype
         scale, offset = preprocessing.scale_and_offset()
         self._scale, self._offset = (torch.from_numpy(a).to(self.device) for a in (scale, offset))
@@ -65,8 +68,12 @@ class Batches:
         full, rest = divmod(len(self.images), self.batch_size)
         return full if self.shuffle and full else full + bool(rest)
 
-    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """The batches of an epoch from ``start_step`` on: (x, y).
+    def size(self, step: int) -> int:
+        """Images in the batch of a step, those of all processes together."""
+        return min(self.batch_size, len(self.images) - step * self.batch_size)
+
+    def epoch(self, epoch: int, start_step: int = 0, stride: int = 1) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of an epoch from ``start_step`` on, every ``stride``-th: (x, y).
 
         x is (N, C, H, W), channels last in memory, normalised; y is int64 (N,).
         """
@@ -77,8 +84,11 @@ class Batches:
             )
         count = len(self.images)
         rows = order(self.seed, epoch, count) if self.shuffle else np.arange(count)
-        for step in range(start_step, len(self)):
-            yield self._batch(rows[step * self.batch_size : (step + 1) * self.batch_size], epoch)
+        rank, processes = self.part
+        for step in range(start_step, len(self), stride):
+            batch = rows[step * self.batch_size : (step + 1) * self.batch_size]
+            own = batch[rank::processes]
+            yield self._batch(own if len(own) else batch[:1], epoch)
 
     def _batch(self, rows: NDArray[np.int64], epoch: int) -> tuple[Tensor, Tensor]:
         index = torch.from_numpy(np.ascontiguousarray(rows))

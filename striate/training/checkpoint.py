@@ -1,5 +1,7 @@
 """Checkpoints: all that is needed to go on, in a folder that is whole or is not there.
 
+The newest few stay, and the one with the best answers to the validation split.
+
     checkpoints/step-00001234/state.safetensors     weights, optimiser, running sums
     checkpoints/step-00001234/checkpoint.json       where the run stands, and the SHA-256 of both files
 
@@ -14,7 +16,7 @@ import hashlib
 import json
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +31,19 @@ from striate.runs import sync_folder, write_atomically
 
 CHECKPOINT_FORMAT = 1
 _TENSORS, _RECORD = "state.safetensors", "checkpoint.json"
-_KEEP = 2
+_PARTIAL = ".step-*.part"
+
+
+@dataclass(frozen=True)
+class Best:
+    """The epoch with the best validation so far: highest accuracy and, of equal ones, lowest loss."""
+
+    epoch: int
+    """From 1."""
+    step: int
+    """Steps done at its end: the checkpoint's name."""
+    accuracy: float
+    loss: float
 
 
 @dataclass(frozen=True)
@@ -50,6 +64,8 @@ class Checkpoint:
     """Device, precision, layout and threads that it was computed with."""
     tensors: Mapping[str, Tensor]
     """``model/...``, ``optimiser/...``, ``tally/...`` and, with an average, ``average/...``."""
+    best: Best | None = None
+    """The best epoch so far; None without a validation split or before the first one."""
 
     def part(self, prefix: str) -> dict[str, Tensor]:
         """The tensors under ``prefix/``, without the prefix."""
@@ -57,29 +73,31 @@ class Checkpoint:
         return {name[start:]: t for name, t in self.tensors.items() if name.startswith(prefix + "/")}
 
 
-def save(folder: Path, checkpoint: Checkpoint) -> Path:
-    """Write ``checkpoint`` into ``folder`` and remove all but the last two; returns its path.
+def save(folder: Path, checkpoint: Checkpoint, keep: int = 2) -> Path:
+    """Write ``checkpoint`` into ``folder`` and remove all but the last ``keep`` and the best.
 
-    Raises CheckpointError when the disk refuses (full, read-only); the checkpoints before it stay.
+    Returns its path. Raises CheckpointError when the disk refuses (full, read-only); those before it stay.
     """
     final = path_of(folder, checkpoint.step)
     partial = folder / f".{final.name}.part"
     try:
-        _clear(partial)
+        for unfinished in folder.glob(_PARTIAL):  # a process was killed while it wrote
+            _clear(unfinished)
         partial.mkdir(parents=True)
         _write(partial, checkpoint)
         _clear(final)  # only ever one that could not be read, or the same state over again
         partial.replace(final)
         sync_folder(folder)
-        _prune(folder, final)
+        _prune(folder, final, keep, checkpoint.best)
     except OSError as error:
-        shutil.rmtree(partial, ignore_errors=True)
         kept = [path.name for path in list_steps(folder)]
         raise CheckpointError(
             f"The checkpoint at step {checkpoint.step} cannot be written to {folder} "
             f"({error.strerror or error}); {_what_remains(kept)}: make room there, then continue with "
             f"{command('train', '--resume', folder.parent)}."
         ) from None
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
     return final
 
 
@@ -129,7 +147,10 @@ def read(path: Path) -> Checkpoint:
         if seal != _seal(record) or record.pop("sha256_of_tensors") != hashlib.sha256(content).hexdigest():
             raise CheckpointError(f"{path} is not as it was written and is passed over.")
         del record["format"]
-        return Checkpoint(**record, tensors=load_tensors(content))
+        best = record.pop("best", None)
+        return Checkpoint(
+            **record, tensors=load_tensors(content), best=Best(**best) if best is not None else None
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, SafetensorError):
         raise CheckpointError(f"{path} is incomplete and is passed over.") from None
 
@@ -144,6 +165,7 @@ def _write(folder: Path, checkpoint: Checkpoint) -> None:
         "settings": dict(checkpoint.settings),
         "data": checkpoint.data,
         "placement": dict(checkpoint.placement),
+        "best": asdict(checkpoint.best) if checkpoint.best is not None else None,
         "sha256_of_tensors": hashlib.sha256(content).hexdigest(),
     }
     write_atomically(folder / _TENSORS, content)
@@ -159,12 +181,16 @@ def _seal(record: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
 
 
-def _prune(folder: Path, final: Path) -> None:
-    """Keep ``final`` and the one before it. Newer ones are of a future that was given up as unreadable."""
+def _prune(folder: Path, final: Path, keep: int, best: Best | None) -> None:
+    """Keep ``final``, those before it and the best. Newer ones are of a future given up as unreadable."""
     found = list_steps(folder)
     position = found.index(final)
-    for path in found[:position] + found[position + _KEEP :]:
-        _clear(path)
+    stay = set(found[position : position + keep])
+    if best is not None:
+        stay.add(path_of(folder, best.step))
+    for path in found:
+        if path not in stay:
+            _clear(path)
 
 
 def _clear(path: Path) -> None:

@@ -167,7 +167,7 @@ class _Fit:
             self._step(images, labels)
             watch.count(len(labels))
             self.reporter.step_done(watch, last_of_epoch=self.state.step_in_epoch == len(self.train))
-            if self.clock() - saved >= 60 * self.settings.checkpoint_minutes:
+            if self._is_due(saved):
                 self._save()
                 saved = self.clock()
             self._stop_if_asked()
@@ -199,10 +199,16 @@ class _Fit:
             images = self.placement.lay_out(next(self.val.epoch(0))[0]).float()
             with evaluating(self.module):
                 layers = monitor.watch_relus(self.module, lambda: self.module(images))
+        self.state.judge(self.evaluation)
         for layer in layers:
             if layer.share >= monitor.MANY_DEAD:
                 self.reporter.warn(monitor.advice(layer))
         return monitor.dead_share(layers)
+
+    def _is_due(self, saved: float) -> bool:
+        """Whether it is time for a checkpoint within the epoch; ``saved``: when the last one was written."""
+        often, minutes = self.settings.checkpoint_steps, self.settings.checkpoint_minutes
+        return (often is not None and self.state.step % often == 0) or self.clock() - saved >= 60 * minutes
 
     def _unless_stopped(self, batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:

@@ -21,7 +21,10 @@ MOST_THREADS = 1024  # each needs a stack, and with too many of them OpenMP ends
 MOST_SEED = 2**63 - 1  # what torch takes
 
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
-NOT_PART_OF_THE_RESULT = ("checkpoint_minutes", "device", "precision", "memory_format", "threads")
+NOT_PART_OF_THE_RESULT = (
+    *("checkpoint_minutes", "checkpoint_steps", "checkpoints_kept"),
+    *("device", "precision", "memory_format", "threads"),
+)
 
 
 @dataclass(frozen=True)
@@ -93,12 +96,21 @@ class TrainSettings:
     checkpoint_minutes: float = 10.0
     """Longest time in minutes between two checkpoints; one is written at the end of each epoch anyway."""
 
+    checkpoint_steps: int | None = None
+    """Also write a checkpoint after every so many steps."""
+
+    checkpoints_kept: int = 2
+    """How many of the newest checkpoints are kept, beside the best: one to go on from, one in reserve."""
+
     def __post_init__(self) -> None:
         for name in ("epochs", "batch_size"):
             _whole(name, getattr(self, name), at_least=1)
         _whole("seed", self.seed, at_least=0, at_most=MOST_SEED)
         if self.threads is not None:
             _whole("threads", self.threads, at_least=1, at_most=MOST_THREADS)
+        if self.checkpoint_steps is not None:
+            _whole("checkpoint_steps", self.checkpoint_steps, at_least=1)
+        _whole("checkpoints_kept", self.checkpoints_kept, at_least=2)
         _number("lr", self.lr, above=0)
         _number("weight_decay", self.weight_decay, at_least=0)
         _number("checkpoint_minutes", self.checkpoint_minutes, above=0)

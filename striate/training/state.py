@@ -13,8 +13,9 @@ from torch import Tensor, nn
 from striate.errors import RunError
 from striate.training import checkpoint
 from striate.training.average import Average
-from striate.training.checkpoint import Checkpoint
+from striate.training.checkpoint import Best, Checkpoint
 from striate.training.device import Placement
+from striate.training.evaluate import Evaluation
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
 from striate.training.tally import Tally
@@ -34,6 +35,7 @@ class State:
         self.tally = Tally(placement.device)
         self.step = self.epoch = self.step_in_epoch = 0
         self.checkpoint: Path | None = None
+        self.best: Best | None = None
         self.placement = placement
         self._settings, self._folder, self._data = settings, folder, data
         self._saved_at: tuple[int, int] | None = None
@@ -51,6 +53,14 @@ class State:
         self.step_in_epoch += 1
         if self._average is not None:
             self._average.update(self.step)
+
+    def judge(self, evaluation: Evaluation) -> bool:
+        """Take in how the epoch that ends does on the validation split; True when it is the best so far."""
+        now = Best(self.epoch + 1, self.step, evaluation.accuracy, evaluation.loss)
+        if self.best is not None and (now.accuracy, -now.loss) <= (self.best.accuracy, -self.best.loss):
+            return False
+        self.best = now
+        return True
 
     def next_epoch(self) -> None:
         self.epoch += 1
@@ -84,7 +94,9 @@ class State:
                 data=self._data,
                 placement=self.placement.to_json(),
                 tensors=self._tensors(),
+                best=self.best,
             ),
+            self._settings.checkpoints_kept,
         )
         self._saved_at = position
         return self.checkpoint
@@ -111,6 +123,7 @@ class State:
         if self._average is not None:
             self._average.restore(found.part("average"))
         self.step, self.epoch, self.step_in_epoch = found.step, found.epoch, found.step_in_epoch
+        self.best = found.best
         self._saved_at = (self.step, self.epoch)
         self.checkpoint = checkpoint.path_of(self._folder, found.step)
         return self.checkpoint

@@ -61,6 +61,31 @@ def test_training_sees_every_image_once_in_an_order_of_the_epoch() -> None:
     assert not np.allclose(seen[0], seen[1]) and not np.allclose(seen[0], means)
 
 
+@pytest.mark.parametrize("count", [50, 5, 2])
+def test_processes_share_every_batch(count: int) -> None:
+    """Dealt out one by one; a process that gets none of a batch is told by the size of the whole."""
+
+    def make(rank: int, processes: int) -> Batches:
+        changes = {"seed": 3, "shuffle": True, "augmentation": EVERYTHING, "part": (rank, processes)}
+        return Batches(noise(count), how(), 16, **changes)  # type: ignore[arg-type]
+
+    whole, parts = make(0, 1), [make(rank, 3) for rank in range(3)]
+    epochs = [batches.epoch(2) for batches in parts]
+    for step, (x, y) in enumerate(whole.epoch(2)):
+        assert whole.size(step) == parts[1].size(step) == len(x)
+        for rank, epoch in enumerate(epochs):
+            own_x, own_y = next(epoch)
+            wanted = x[rank::3] if rank < len(x) else x[:1]
+            np.testing.assert_allclose(own_x, wanted, atol=1e-6)
+            assert torch.equal(own_y, y[rank::3] if rank < len(x) else y[:1])
+
+
+def test_every_other_batch() -> None:
+    batches = Batches(noise(50), how(), 16)
+    every, odd = [x for x, _ in batches.epoch(0)], [x for x, _ in batches.epoch(0, 1, stride=2)]
+    assert all(torch.equal(a, b) for a, b in zip(odd, every[1::2], strict=True))
+
+
 def test_images_and_labels_stay_together() -> None:
     images = np.repeat(np.arange(40, dtype=np.uint8), 4).reshape(40, 2, 2, 1)
     same = ImageSet.of_arrays("train", images, np.arange(40))

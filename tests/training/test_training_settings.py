@@ -32,6 +32,8 @@ from striate.training.settings import NOT_PART_OF_THE_RESULT, TrainSettings
         ({"end_factor": 2}, "end_factor must be a number at least 0 and at most 1, got 2: "),
         ({"grad_clip": 0}, "grad_clip must be a number above 0, got 0: leave it out for none."),
         ({"ema_decay": 1.0}, "ema_decay must be a number above 0 and below 1, got 1.0: "),
+        ({"checkpoint_steps": 0}, "checkpoint_steps must be a whole number of at least 1, got 0: "),
+        ({"checkpoints_kept": 1}, "checkpoints_kept must be a whole number of at least 2, got 1: "),
         ({"checkpoint_minutes": 0}, "checkpoint_minutes must be a number above 0, got 0: "),
         ({"optimiser": "adam"}, "optimiser must be one of adamw, sgd, got 'adam': did you mean adamw?"),
         ({"schedule": "step"}, "schedule must be one of linear, cosine, one-cycle, got 'step'."),
@@ -72,6 +74,7 @@ def test_only_where_and_when_leave_the_fingerprint_alone() -> None:
         "grad_clip": 2.0,
         "ema_decay": 0.5,
         "threads": 5,
+        "checkpoint_steps": 7,
     }
     for field in fields(settings):
         value = getattr(settings, field.name)

@@ -1,13 +1,8 @@
-"""A small world to train in, for the tests of training, and a process that can be killed at a chosen point.
-
-python training_world.py FOLDER KIND COUNT      dies by SIGKILL at the COUNT-th event of that KIND
-"""
+"""A small world to train in, for the tests of training."""
 
 from __future__ import annotations
 
 import os
-import signal
-import stat
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,8 +12,6 @@ import torch
 from torch import Tensor, nn
 
 import striate
-from striate.training.history import HistoryFile
-from striate.training.loop import FitResult, fit
 from striate.training.seeds import derive, seed_weights
 from striate.training.settings import TrainSettings
 
@@ -72,65 +65,3 @@ def network(seed: int = 3) -> nn.Sequential:
         nn.Flatten(),
         nn.Linear(8 * 64, 4),
     )
-
-
-def train(folder: Path, *, resume: bool = False, train: Blobs | None = None) -> tuple[nn.Module, FitResult]:
-    module = network()
-    history = HistoryFile(folder / "history.jsonl")
-    result = fit(
-        module,
-        train or Blobs(),
-        Blobs(steps=2),
-        SETTINGS,
-        [history],
-        folder / "checkpoints",
-        data="blobs",
-        resume=resume,
-    )
-    return module, result
-
-
-def die_at(kind: str, count: int) -> None:
-    """Arrange for SIGKILL at the count-th batch, before the count-th fsync or rename, or, with "cut",
-    at the count-th fsync with the end of the file not yet on the disk."""
-    left = count
-
-    def tick() -> bool:
-        nonlocal left
-        left -= 1
-        return left == 0
-
-    def die() -> None:
-        os.kill(os.getpid(), signal.SIGKILL)
-
-    sync, replace, batch = os.fsync, Path.replace, Blobs.batch
-
-    def fsync(descriptor: int) -> None:
-        if tick():
-            size = os.fstat(descriptor).st_size
-            if kind == "cut" and stat.S_ISREG(os.fstat(descriptor).st_mode):
-                os.ftruncate(descriptor, size * 9 // 10)  # less than a line of history
-            die()
-        sync(descriptor)
-
-    def rename(path: Path, target: Path) -> Path:
-        if tick():
-            die()
-        return replace(path, target)
-
-    def draw(blobs: Blobs, epoch: int, step: int) -> tuple[Tensor, Tensor]:
-        if tick():
-            die()
-        return batch(blobs, epoch, step)
-
-    if kind in ("fsync", "cut"):
-        os.fsync = fsync
-    elif kind == "replace":
-        Path.replace = rename  # type: ignore[method-assign]
-    else:
-        Blobs.batch = draw  # type: ignore[method-assign]
-
-
-if __name__ == "__main__":
-    die_at(sys.argv[2], int(sys.argv[3]))
-    train(Path(sys.argv[1]), resume=True)
