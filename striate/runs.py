@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import os
 import secrets
+import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -164,6 +165,14 @@ class RunFolder:
     @property
     def report(self) -> Path:
         return self.path / "report.html"
+
+    def sweep(self) -> None:
+        """Remove what a killed process had half written. Raises OSError."""
+        for rest in self.path.rglob(".*.part"):
+            if rest.is_dir():
+                shutil.rmtree(rest)
+            else:
+                rest.unlink()
 
     @classmethod
     def create(cls, path: Path | None, hint: str) -> RunFolder:

@@ -7,7 +7,8 @@ function, ``_carry_out``, reads only what is written. A resumed run therefore ca
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ from striate.api.choices import choose, hint, parse_size, write_down
 from striate.api.extras import require_train
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
-from striate.errors import RunError, command
+from striate.errors import BundleError, RunError, command
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -69,9 +70,10 @@ def train(
         name = f"{hint(dataset.source)}-{chosen.network['name']}"
         folder = RunFolder.create(Path(run) if run is not None else None, name)
         write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
-        for note in dataset.notes:
-            tell(listeners, Noted(note))
-        return _carry_out(folder, dataset, module, listeners, resume=False)
+        with _resumable(folder, listeners):
+            for note in dataset.notes:
+                tell(listeners, Noted(note))
+            return _carry_out(folder, dataset, module, listeners, resume=False)
 
 
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
@@ -93,7 +95,8 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
             f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
             "restore them, or start a new run with striate train."
         )
-    with _ONE_AT_A_TIME:
+    with _ONE_AT_A_TIME, _resumable(folder, listeners):
+        folder.sweep()
         module = build(settings["model"], settings["settings"]["seed"])
         return _carry_out(folder, dataset, module, listeners, resume=True)
 
@@ -163,17 +166,36 @@ def _carry_out(
         data=dataset.fingerprint,
         resume=resume,
     )
-    saved = Noted(f"Stopped and saved. Continue with: {command('train', '--resume', folder.path)}")
     if result.interrupted:
-        tell(listeners, saved)
+        tell(listeners, Noted(f"Stopped and saved. Continue with: {_how_to_go_on(folder)}"))
         return Run(folder.path)
     try:
         with prepared(placement):
             finish(folder, dataset, module, placement, warnings, listeners)
-    except KeyboardInterrupt:
-        tell(listeners, saved)
+    except (RunError, BundleError, OSError):
+        rest = command("report", folder.path) if folder.result.exists() else _how_to_go_on(folder)
+        tell(listeners, Noted(f"The training is done and saved; only what follows it is missing: {rest}"))
         raise
     return Run(folder.path)
+
+
+@contextmanager
+def _resumable(folder: RunFolder, listeners: Sequence[Listener]) -> Iterator[None]:
+    """Whatever ends the work inside, Ctrl-C or the disk, the user hears how the run goes on."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        tell(listeners, Noted(f"Stopped. Continue with: {_how_to_go_on(folder)}"))
+        raise
+    except OSError as error:
+        raise RunError(
+            f"{error.filename or folder.path} cannot be read or written ({error.strerror or error}): make "
+            f"room or mend the folder, then continue with {_how_to_go_on(folder)}."
+        ) from None
+
+
+def _how_to_go_on(folder: RunFolder) -> str:
+    return command("train", "--resume", folder.path)
 
 
 class _Warnings:

@@ -1,11 +1,12 @@
 """DOOR: the command line. One file a verb: it parses, calls ``striate.api`` and prints; it computes nothing.
 
 ``main`` is the one place where an error becomes a sentence and an exit code:
-0 done, 1 the answer is no, 2 the request was wrong.
+0 done, 1 the answer is no, 2 the request was wrong, 130 stopped by Ctrl-C or a polite kill.
 """
 
 from __future__ import annotations
 
+import signal
 import sys
 from io import TextIOWrapper
 from typing import Any
@@ -13,7 +14,7 @@ from typing import Any
 import typer
 
 from striate.cli import check, evaluate, explain, models, predict, report, train
-from striate.cli.answer import fail, note_warnings
+from striate.cli.answer import INTERRUPTED, fail, note_warnings, say_stopped
 from striate.errors import ArgumentError, StriateError
 
 app = typer.Typer(
@@ -51,13 +52,19 @@ def main() -> None:
         if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks is spelled out
             stream.reconfigure(errors="backslashreplace")
     note_warnings()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a polite kill is a Ctrl-C
     try:
         code = app(sys.argv[1:] or ["--help"], prog_name="striate", standalone_mode=False)
+        if code == INTERRUPTED:  # what newer versions of typer make of a KeyboardInterrupt
+            raise KeyboardInterrupt
         sys.exit(code if isinstance(code, int) else 0)
     except StriateError as error:
         sys.exit(fail(error))
     except UsageError as error:
         sys.exit(fail(_request(error)))
+    except (KeyboardInterrupt, typer.Abort):
+        say_stopped()
+        sys.exit(INTERRUPTED)
     except MemoryError:
         sys.exit(
             fail(StriateError("The machine's memory must hold the batch, it does not: lower --batch-size."))

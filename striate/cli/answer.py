@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Side = Literal["left", "right"]
+INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended, as shells count: 128 + SIGINT
 PIPED_WIDTH = 200  # columns of a table that goes to a file: nobody's window is too narrow for it
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, on one line of stdout.")]
@@ -34,6 +35,14 @@ def fail(error: StriateError) -> int:
         typer.secho("error: ", fg="red", bold=True, nl=False, err=True, color=colours)
         typer.echo(str(error), err=True)
     return error.exit_code
+
+
+def say_stopped() -> None:
+    """The answer to Ctrl-C or a polite kill."""
+    if "--json" in sys.argv:
+        emit({"error": "Stopped.", "kind": "KeyboardInterrupt"})
+    else:
+        typer.echo("Stopped.", err=True)
 
 
 def note_warnings() -> None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from striate.cli.answer import JsonOption, count, emit, next_steps, say
+from striate.cli.answer import INTERRUPTED, JsonOption, count, emit, next_steps, say
 from striate.errors import ArgumentError, command
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def train(
                     "next": command("train", "--resume", finished.path),
                 }
             )
-        raise typer.Exit(130)
+        sys.exit(INTERRUPTED)
     if as_json:
         emit(finished.to_json())
         return

@@ -13,7 +13,7 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 class Interruption:
     """While entered, SIGINT and SIGTERM are remembered in ``asked`` instead of ending the process.
 
-    A second one of the same kind has its usual effect at once. Outside the main thread, where Python
+    A second one, of either kind, has its usual effect at once. Outside the main thread, where Python
     allows no handlers, nothing is caught.
     """
 
@@ -30,13 +30,13 @@ class Interruption:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for number in list(self._before):
-            self._restore(number)
+        self._restore()
 
     def _remember(self, number: int, frame: FrameType | None) -> None:
         self.asked = True
-        self._restore(signal.Signals(number))
+        self._restore()
 
-    def _restore(self, number: signal.Signals) -> None:
-        before = self._before.pop(number, None)
-        signal.signal(number, signal.SIG_DFL if before is None else before)
+    def _restore(self) -> None:
+        while self._before:
+            number, before = self._before.popitem()
+            signal.signal(number, signal.SIG_DFL if before is None else before)

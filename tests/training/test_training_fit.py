@@ -124,6 +124,22 @@ def test_asked_to_stop_it_saves_and_goes_on_later(number: int, batch: int, tmp_p
     assert epochs == [1, 2, 3, 4]
 
 
+def test_asked_twice_it_ends_at_once(tmp_path: Path) -> None:
+    class Hammered(world.Blobs):
+        def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
+            if (epoch, step) == (1, 2):
+                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGINT)
+            return super().batch(epoch, step)
+
+    with pytest.raises(KeyboardInterrupt):
+        run(tmp_path, batches=Hammered())
+    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    resumed, _ = run(tmp_path, resume=True)
+    whole, _ = run()
+    assert same(resumed, whole)
+
+
 def test_sums_of_an_interrupted_epoch_are_those_of_the_whole_epoch(tmp_path: Path) -> None:
     class Pressed(world.Blobs):
         def batch(self, epoch: int, step: int) -> tuple[Tensor, Tensor]:
