@@ -6,6 +6,8 @@ import threading
 import weakref
 from collections.abc import Callable
 
+from striate.engine.places import here, keep_off
+
 Job = Callable[[int, int], object]  # (which hand, of how many)
 
 
@@ -16,6 +18,8 @@ class _Post:
         self.job: Job | None = None
         self.go: list[threading.Semaphore] = []
         self.done = threading.Semaphore(0)
+        self.threads: list[int] = []  # the system's numbers of the workers
+        self.avoided = -1  # the processor that they keep off
 
 
 class Crew:
@@ -37,6 +41,10 @@ class Crew:
                 _hire(post)
             except RuntimeError:
                 hands = len(post.go) + 1
+        processor = here()
+        if processor != post.avoided:
+            keep_off(processor, post.threads)
+            post.avoided = processor
         post.job = lambda number, _: job(number, hands)
         for go in post.go[: hands - 1]:
             go.release()
@@ -50,8 +58,12 @@ class Crew:
 def _hire(post: _Post) -> None:
     go = threading.Semaphore(0)
     number = len(post.go) + 1
-    threading.Thread(target=_work, args=(post, number, go), daemon=True, name=f"striate-{number}").start()
+    worker = threading.Thread(target=_work, args=(post, number, go), daemon=True, name=f"striate-{number}")
+    worker.start()
     post.go.append(go)
+    if worker.native_id:
+        post.threads.append(worker.native_id)
+    post.avoided = -1
 
 
 def _work(post: _Post, number: int, go: threading.Semaphore) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from striate.engine.index import Index, Memory, Number, highest, lowest
+from striate.engine.index import Index, Memory, Number, OutOfBoundsError, highest, lowest
 from striate.engine.target import Target
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -53,6 +53,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         self.function_, self.target, self.lanes, self.mod = function, target, target.lanes, mod
         self.pointers, self.numbers = function.args[:memories], function.args[memories:]
         self.memories = [Memory(pointer, None, f"{name}[{i}]") for i, pointer in enumerate(self.pointers)]
+        self.ranges: dict[int, tuple[int, int]] = {}
 
     # --- integers ---------------------------------------------------------------------------------------
 
@@ -168,10 +169,10 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """One value in every lane."""
         return self.splat(self.load(self.address(memory, index, 1), typ=F32, align=4))
 
-    def prefetch(self, memory: Memory, index: Number) -> None:
+    def prefetch(self, memory: Memory, index: Number, near: int = 2) -> None:
         """Ask for a cache line that will be read soon. It may lie beyond the buffer: a hint cannot fault.
 
-        0, 2, 1: for reading, into the second-level cache, of data.
+        ``near`` 2: into the second-level cache, 3: into the first. 0 is for reading, 1 for data.
         """
         number = ir.IntType(32)
         name = "llvm.prefetch.p0"
@@ -179,7 +180,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             self.mod, ir.FunctionType(VOID, [POINTER, number, number, number]), name
         )
         address = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
-        self.call(function, [address, *(ir.Constant(number, value) for value in (0, 2, 1))])
+        self.call(function, [address, *(ir.Constant(number, value) for value in (0, near, 1))])
 
     def variable(self, value: Any) -> Any:
         """A place in a register (LLVM's sroa pass makes it one)."""
@@ -231,8 +232,16 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
     def smaller(self, a: Vector, b: Vector) -> Vector:
         return self.select(self.fcmp_ordered("<", a, b), a, b)
 
-    def run(self, inner: Emitter, *arguments: tuple[Memory, Number]) -> None:
+    def parameter(self, place: int, low: int, high: int) -> Number:
+        """One of an inner function's numbers, which ``run`` holds to that range."""
+        self.ranges[place] = low, high
+        return Index(self.numbers[place], low, high) if low < high else low
+
+    def run(self, inner: Emitter, *arguments: tuple[Memory, Number], numbers: Sequence[Number] = ()) -> None:
         """Call an inner function; each of its memories begins at a place in ours, and must stay inside."""
+        for place, (low, high) in inner.ranges.items():
+            if lowest(numbers[place]) < low or highest(numbers[place]) > high:
+                raise OutOfBoundsError(f"number {place} of {inner.function_.name} must be {low} to {high}")
         pointers = []
         for theirs, (memory, index) in zip(inner.memories, arguments, strict=True):
             memory.reach(lowest(index) + theirs.first, highest(index) + theirs.end)
@@ -240,4 +249,4 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             if not (isinstance(index, int) and index == 0):
                 at = self.gep(at, [self.raw(index)], source_etype=memory.item)
             pointers.append(at)
-        self.call(inner.function_, pointers)
+        self.call(inner.function_, [*pointers, *(self.raw(number) for number in numbers)])

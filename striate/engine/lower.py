@@ -13,7 +13,7 @@ import numpy as np
 from striate import ops
 from striate.arithmetic import graph_shapes
 from striate.engine.kernels.activation import POINTWISE
-from striate.engine.stage import Gather, Move, Outside, Stage, Value, natural_dims
+from striate.engine.stage import Gather, Move, Outside, Pair, Stage, Value, natural_dims
 from striate.errors import StriateError
 from striate.graph.graph import Graph, Node, Shape
 
@@ -153,7 +153,7 @@ class Lowering:
             return None
         for name in node.inputs:
             self._settle(name)
-        stage = self._absorb(stage)
+        stage = self._with_depthwise(self._absorb(stage))
         self.values[stage.output.root] = stage.output
         return stage
 
@@ -187,6 +187,29 @@ class Lowering:
             self._absorbed.add(reader.name)
             stage = longer
 
+    def _with_depthwise(self, stage: Stage) -> Stage:
+        """A 1x1 convolution takes over the depthwise one that alone reads it, and what follows that one."""
+        name, first = stage.output.root, stage.op
+        readers = self.graph.consumers(name)
+        if stage.added or not isinstance(first, ops.Conv2d) or len(readers) != 1 or self._uses[name] != 1:
+            return stage
+        (reader,) = readers
+        if not isinstance(reader.op, ops.Conv2d) or not pairs(first, reader.op):
+            return stage
+        shape = self._shapes[reader.name]
+        tensors = {f"second.{role}": array for role, array in self._tensors(reader).items()}
+        pair = Stage(
+            Pair(first, stage.words, reader.op),
+            stage.inputs,
+            Value(reader.name, shape, natural_dims(shape)),
+            {**stage.tensors, **tensors},
+            covers=(*stage.covers, reader.name),
+        )
+        if not self._accepts(pair):
+            return stage
+        self._absorbed.add(reader.name)
+        return self._absorb(pair)
+
     def _other(self, stage: Stage, add: Node) -> Value | None:
         """The other operand of an addition, if it is already there and of the same shape."""
         others = [name for name in add.inputs if name != stage.output.root]
@@ -197,6 +220,14 @@ class Lowering:
         other = self.values[others[0]]
         same = other.shape == stage.output.shape and other.dims == stage.output.dims
         return other if same and other.root in self._stored else None
+
+
+def pairs(first: ops.Conv2d, second: ops.Conv2d) -> bool:
+    """Whether ``first`` works on each pixel alone, and ``second`` on each channel alone."""
+    pointwise = first.kernel_size == (1, 1) and first.stride == (1, 1) and first.groups == 1
+    unpadded = all(pair == (0, 0) for pair in first.pads)
+    depthwise = second.groups == second.in_channels == second.out_channels
+    return pointwise and unpadded and depthwise and second.padding_mode == "zeros"
 
 
 def _shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, tuple[int, ...]]:

@@ -8,7 +8,8 @@ from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.grouped import Grouped, lanes_of
+from striate.engine.kernels.grouped import Grouped, columns, lanes_of
+from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.tile import direct_tile, winograd_scheme
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
@@ -33,7 +34,7 @@ class Convolution(Recipe):
         weight = stage.tensors["weight"]
         if isinstance(op, ops.Conv):
             self.groups = op.groups
-            self.window = _window(op)
+            self.window = window_of(op)
             self.weight = weight.reshape(*weight.shape[:2], *self.window.kernel)
         else:
             self.groups = 1
@@ -56,18 +57,29 @@ class Convolution(Recipe):
         finish, bias = Finish(stage.words, added), stage.tensors.get("bias")
         narrow = lanes_of(target.channels, source.channels, self.groups, target.lanes)
         if narrow is not None:
-            kernel = Grouped(source, target, self.window, self._columns(target), narrow, finish)
+            kernel = Grouped(
+                source,
+                target,
+                self.window,
+                columns(target.width, self.settings.target.registers),
+                narrow,
+                finish,
+            )
             return [Part(kernel, values, kernel.pack(self.weight, bias))]
+        if self._is_matrix(source, target):
+            product = matrix(source, target, finish, self.settings.target)
+            return [Part(product, values, product.panels.pack(self.weight[:, :, 0, 0], bias))]
         scheme = self._scheme(source, target, finish)
         if scheme is not None:
             return self._winograd(scheme, values, scheme.pack(self.weight, bias))
         direct = self._direct(source, target, finish)
         return [Part(direct, values, direct.pack(self.weight, bias, self.groups))]
 
-    def _columns(self, target: Layout) -> int:
-        """Outputs of a grouped tile: as even as the width allows, beside the weights in registers."""
-        most = max(1, min(target.width, 14, self.settings.target.registers // 2 - 1))
-        return -(-target.width // -(-target.width // most))
+    def _is_matrix(self, source: Layout, target: Layout) -> bool:
+        """Whether each output pixel sees one input pixel only, that of its own place."""
+        same = (source.height, source.width) == (target.height, target.width)
+        plain = self.window == Window((1, 1)) and self.groups == 1
+        return plain and same and source.lanes == target.lanes > 1
 
     def _scheme(self, source: Layout, target: Layout, finish: Finish) -> Scheme | None:
         """Winograd's form for this convolution, if it has one and it pays."""
@@ -111,7 +123,7 @@ class Convolution(Recipe):
         return tuple(min(low, source.blocks - deep) for low in lows), deep * source.lanes
 
 
-def _window(op: ops.Conv) -> Window:
+def window_of(op: ops.Conv) -> Window:
     """On two axes, whatever the word's number of axes is."""
     before = tuple(pair[0] for pair in op.pads)
     if op.axes == 1:

@@ -12,6 +12,7 @@ from math import prod
 
 import numpy as np
 
+from striate import ops
 from striate.ops import Op
 
 Dims = tuple[int, int, int]
@@ -69,6 +70,18 @@ class Move(Op):
     """
 
     places: tuple[tuple[int, int], ...]
+
+
+@dataclass(frozen=True)
+class Pair(Op):
+    """A 1x1 convolution, ``words`` on each value, and the depthwise convolution that alone reads it.
+
+    Not a word of the vocabulary. Roles are those of both; the second's begin with "second.".
+    """
+
+    first: ops.Conv2d
+    words: tuple[Op, ...]
+    second: ops.Conv2d
 
 
 @dataclass(frozen=True)

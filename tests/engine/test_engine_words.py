@@ -73,6 +73,33 @@ def test_three_by_three(size: tuple[int, int], channels: tuple[int, int]) -> Non
     assert fast.plan.arena > 0
 
 
+@st.composite
+def pairs(draw: Any) -> tuple[tuple[ops.Op, ...], tuple[int, ...]]:
+    """1x1 and depthwise, as in an inverted residual."""
+    inputs, wide = draw(CHANNELS), draw(st.sampled_from([1, 8, 17, 40, 72]))
+    kernel, dilation = draw(st.sampled_from([1, 2, 3, 5, (3, 1)])), draw(st.sampled_from([1, 1, 2]))
+    stride, padding = draw(st.sampled_from([1, 1, 2, (2, 3)])), draw(st.sampled_from([0, 1, (2, 1)]))
+    depthwise = ops.Conv2d(wide, wide, kernel, stride, padding, dilation, groups=wide)
+    between = draw(st.sampled_from([(), (ops.ReLU6(),), (ops.SiLU(),)]))
+    words = (ops.Conv2d(inputs, wide, 1), *between, depthwise, ops.HardSwish())
+    shape = (inputs, draw(SIZES), draw(SIZES))
+    assume(fits(depthwise, (wide, *shape[1:])))
+    return words, shape
+
+
+@settings(FEW, max_examples=40)
+@given(pairs(), st.integers(1, 3), st.sampled_from([2**10, 2**13, 2**18]))
+def test_pairs_of_convolutions(
+    case: tuple[tuple[ops.Op, ...], tuple[int, ...]], images: int, room: int
+) -> None:
+    """In one pass, with strips of any height."""
+    words, shape = case
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("striate.engine.kernels.pair.ROOM", room)
+        program = compare(chain(*words, shape=shape), images, limit=5e-6)
+    assert "1x1 + depthwise" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
+
+
 @pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
 def test_other_paddings_run_in_numpy(mode: str) -> None:
     op = ops.Conv2d(3, 5, 3, padding=1, padding_mode=mode)

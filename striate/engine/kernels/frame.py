@@ -27,19 +27,20 @@ class Frame(Kernel):
         return self.target.total or self.target.blocks
 
     def body(self, work: Work) -> None:
-        """One block: rows above, rows below, and what stands left and right of each row."""
-        to, layout = work.to, self.target
-        top, left, bottom, right = layout.frame
-        buffer = work.buffer("target")
-        block = to.times(work.unit, layout.block)
-        _clear(to, buffer, block, top * layout.row)
-        below = (top + layout.height) * layout.row
-        _clear(to, buffer, to.plus(block, below), bottom * layout.row)
-        if left or right:
-            with to.loop(layout.height) as y:
-                row = to.plus(block, top * layout.row, to.times(y, layout.row))
-                _clear(to, buffer, row, left * layout.lanes)
-                _clear(to, buffer, to.plus(row, (left + layout.width) * layout.lanes), right * layout.lanes)
+        clear_frame(work.to, work.buffer("target"), self.target, work.to.times(work.unit, self.target.block))
+
+
+def clear_frame(to: Emitter, buffer: Memory, layout: Layout, block: Number) -> None:
+    """Of one block: rows above, rows below, and what stands left and right of each row."""
+    top, left, bottom, right = layout.frame
+    _clear(to, buffer, block, top * layout.row)
+    below = (top + layout.height) * layout.row
+    _clear(to, buffer, to.plus(block, below), bottom * layout.row)
+    if left or right:
+        with to.loop(layout.height) as y:
+            row = to.plus(block, top * layout.row, to.times(y, layout.row))
+            _clear(to, buffer, row, left * layout.lanes)
+            _clear(to, buffer, to.plus(row, (left + layout.width) * layout.lanes), right * layout.lanes)
 
 
 def _clear(to: Emitter, buffer: Memory, start: Number, count: int) -> None:

@@ -7,14 +7,15 @@ channel of its own group; in a depthwise convolution it is already there.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine.emit import Vector
-from striate.engine.index import Number
+from striate.engine.emit import Emitter, Vector
+from striate.engine.index import Memory, Number
 from striate.engine.kernels.direct import Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
@@ -73,36 +74,68 @@ class Grouped(Kernel):
         return {"weights": np.ascontiguousarray(blocked.transpose(0, 3, 2, 1)).ravel(), "bias": shift}
 
     def body(self, work: Work) -> None:
-        """One row of one block of channels, ``tile`` pixels at a time."""
+        """One row of one block of channels."""
         to, target, source, added = work.to, self.target, self.source, self.finish.added
         block, y = to.divide(work.unit, target.height)
-        (kh, kw), (sy, sx) = self.window.kernel, self.window.stride
+        row = Row(self.window, self.tile, self.lanes_of, source.row, target.width, self.finish)
+        code = row.code(to, f"{self.symbol}_row")
         top, left = self.window.before
-        seen, lanes = len(self.lanes_of), to.lanes
-        weights, image = work.buffer("weights"), work.buffer("source")
-        own = to.times(block, kh * kw * seen * lanes)
-        few = kh * kw * seen + self.tile + 2 <= work.to.target.registers
-        kept = {i: to.get(weights, to.plus(own, i * lanes)) for i in range(kh * kw * seen if few else 0)}
-        shift = to.get(work.buffer("bias"), to.times(block, lanes))
-        start = source.start - top * source.row - left * lanes
-        base = to.plus(start, to.times(block, source.block), to.times(y, sy * source.row))
-        with to.loop(-(-target.width // self.tile)) as turn:
-            x = to.least(to.times(turn, self.tile), target.width - self.tile)
-            at = to.plus(base, to.times(x, sx * lanes))
+        start = source.start - top * source.row - left * to.lanes
+        base = to.plus(start, to.times(block, source.block), to.times(y, self.window.stride[0] * source.row))
+        arguments = [
+            (work.buffer("source"), base),
+            (work.buffer("weights"), to.times(block, row.taps * to.lanes)),
+            (work.buffer("bias"), to.times(block, to.lanes)),
+            (work.buffer("target"), _at(to, target, block, y)),
+        ]
+        if added:
+            arguments.append((work.buffer("added"), _at(to, added, block, y)))
+        to.run(code, *arguments)
+
+
+@dataclass(frozen=True)
+class Row:
+    """Writes the code of a row of ``width`` outputs, ``tile`` at a time. ``step``: to the next row below."""
+
+    window: Window
+    tile: int
+    lanes_of: tuple[tuple[int, ...], ...]
+    step: int
+    width: int
+    finish: Finish
+
+    @property
+    def taps(self) -> int:
+        """Vectors of weights of a block."""
+        kh, kw = self.window.kernel
+        return kh * kw * len(self.lanes_of)
+
+    def code(self, work: Emitter, name: str) -> Emitter:
+        """A function (source, weights, bias, target[, added])."""
+        to = Emitter(work.mod, name, work.target, 5 if self.finish.added else 4, inner=True)
+        image, weights, bias, target, *more = to.memories
+        lanes = to.lanes
+        few = self.taps + self.tile + 2 <= to.target.registers
+        kept = [to.get(weights, i * lanes) for i in range(self.taps if few else 0)]
+        shift = to.get(bias, 0)
+
+        def weight(tap: int) -> Vector:
+            return kept[tap] if few else to.get(weights, tap * lanes)
+
+        with to.loop(-(-self.width // self.tile)) as turn:
+            x = to.least(to.times(turn, self.tile), self.width - self.tile)
             sums = [shift] * self.tile
-
-            def weight(tap: int) -> Vector:
-                return kept[tap] if few else to.get(weights, to.plus(own, tap * lanes))
-
-            self._taps(to, image, at, weight, sums)
+            self._sum(to, image, to.times(x, self.window.stride[1] * lanes), weight, sums)
             for p, value in enumerate(sums):
-                other = None
-                if added:
-                    other = to.get(work.buffer("added"), _at(to, added, block, y, x, p))
-                result = self.finish.apply(to, value, other)
-                to.put(result, work.buffer("target"), _at(to, target, block, y, x, p))
+                at = to.times(to.plus(x, p), lanes)
+                other = to.get(more[0], at) if more else None
+                to.put(self.finish.apply(to, value, other), target, at)
+        to.ret_void()
+        return to
 
-    def _taps(self, to: Any, image: Any, at: Number, weight: Any, sums: list[Vector]) -> None:
+    def _sum(
+        self, to: Emitter, image: Memory, at: Number, weight: Callable[[int], Vector], sums: list[Vector]
+    ) -> None:
         """Each input pixel is loaded once and used by all the outputs of the tile that see it."""
         (kh, kw), (_, sx), (dy, dx) = self.window.kernel, self.window.stride, self.window.dilation
         lanes, seen = to.lanes, len(self.lanes_of)
@@ -112,7 +145,7 @@ class Grouped(Kernel):
                 for j in range(kw):
                     users.setdefault(p * sx + j * dx, []).append((p, j))
             for column, pairs in sorted(users.items()):
-                pixel = to.get(image, to.plus(at, i * dy * self.source.row + column * lanes))
+                pixel = to.get(image, to.plus(at, i * dy * self.step + column * lanes))
                 for c, order in enumerate(self.lanes_of):
                     straight = order == tuple(range(lanes))
                     value = pixel if straight else to.pick(pixel, pixel, order)
@@ -120,10 +153,14 @@ class Grouped(Kernel):
                         sums[p] = to.multiply_add(value, weight((i * kw + j) * seen + c), sums[p])
 
 
-def _at(to: Any, layout: Layout, block: Number, y: Number, x: Number, p: int) -> Number:
-    pixel = to.plus(to.times(y, layout.row), to.times(to.plus(x, p), layout.lanes))
-    result: Number = to.plus(layout.start, to.times(block, layout.block), pixel)
-    return result
+def _at(to: Emitter, layout: Layout, block: Number, y: Number) -> Number:
+    return to.plus(layout.start, to.times(block, layout.block), to.times(y, layout.row))
+
+
+def columns(width: int, registers: int) -> int:
+    """Outputs of a tile: as even as the width allows, beside the weights in registers."""
+    most = max(1, min(width, 14, registers // 2 - 1))
+    return -(-width // -(-width // most))
 
 
 def lanes_of(outputs: int, inputs: int, groups: int, lanes: int) -> tuple[tuple[int, ...], ...] | None:

@@ -60,6 +60,9 @@ class Kernel:
     def describe(self) -> str:
         return ""
 
+    def begin(self, work: Work) -> None:
+        """Write what a thread does once, before its units: no operand is at hand yet, only scratch."""
+
     def body(self, work: Work) -> None:
         """Write the code of one unit."""
         raise TypeError(f"{type(self).__name__} must write its code: define body.")
@@ -75,6 +78,7 @@ class Kernel:
         count = len(self.operands)
         inner = Emitter(mod, f"{self.symbol}_units", target, count + 1, 3, inner=True)
         work = Work(self, inner)
+        self.begin(work)
         with work.every_unit():
             self.body(work)
         inner.ret_void()

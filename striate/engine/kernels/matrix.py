@@ -1,0 +1,103 @@
+"""1x1 convolution: a product of two matrices, weights (outputs, inputs) times the map (inputs, pixels).
+
+Small weights stay in the cache and each unit carries some pixels through all of them; large ones are read
+once, each unit taking one group of output channels for all pixels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from striate.engine.emit import Emitter
+from striate.engine.index import Number
+from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.panels import Panels, Product, product_tile
+from striate.engine.layout import Layout
+from striate.engine.target import Target
+
+NEAR = 2**17  # bytes of weights that stay in the second-level cache while pixels pass by
+NEAREST = 2**14  # bytes of the map that stay in the first-level cache while weights pass by
+
+
+def matrix(source: Layout, target: Layout, finish: Finish, machine: Target) -> Matrix:
+    """The kernel for these maps, with the tile and the order that are estimated to be fastest."""
+    tile = product_tile(source.pixels, target.blocks, source.channels, machine)
+    panels = Panels(source.channels, target.blocks, target.lanes, tile)
+    tiles = -(-source.pixels // tile[0])
+    together = 0
+    if 4 * panels.weights <= NEAR and tiles > 1:
+        most = max(1, NEAREST // (4 * panels.deep * tile[0]))
+        together = min(range(1, min(most, tiles) + 1), key=lambda n: (-(-tiles // n) * n * (1 + 0.2 / n), n))
+    return Matrix(source, target, panels, together, finish)
+
+
+@dataclass(frozen=True)
+class Matrix(Kernel):
+    """``together``: tiles of pixels of a unit, for all output channels; 0: a unit is a group of channels."""
+
+    family: ClassVar[str] = "matrix"
+    source: Layout
+    target: Layout
+    panels: Panels
+    together: int
+    finish: Finish
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        added = self.finish.added
+        return (
+            Operand("source", self.source.size),
+            Operand("weights", self.panels.weights, shared=True),
+            Operand("bias", self.panels.blocks * self.panels.lanes, shared=True),
+            Operand("target", self.target.size),
+            *((Operand("added", added.size),) if added else ()),
+        )
+
+    @property
+    def tiles(self) -> int:
+        return -(-self.source.pixels // self.panels.tile[0])
+
+    @property
+    def units(self) -> int:
+        return -(-self.tiles // self.together) if self.together else self.panels.groups
+
+    @property
+    def multiply_adds(self) -> int:
+        pixels = (self.units * self.together or self.tiles) * self.panels.tile[0]
+        return pixels * self.panels.channels * self.panels.blocks * self.panels.lanes
+
+    def describe(self) -> str:
+        p, q = self.panels.tile
+        return f"{p} pixels, {q * self.panels.lanes} channels{self.finish.describe()}"
+
+    def body(self, work: Work) -> None:
+        to, panels = work.to, self.panels
+        product = Product(panels, self.source, self.target, self.finish)
+        whole, rest = panels.blocks // panels.tile[1], panels.rest
+        wide = product.code(to, f"{self.symbol}_tile", panels.tile[1]) if whole else None
+        narrow = product.code(to, f"{self.symbol}_rest", rest) if rest else None
+
+        def tiles(inner: Emitter, group: Number, first: Number, count: int) -> None:
+            with to.loop(count) as turn:
+                pixel = to.times(to.plus(first, turn), panels.tile[0])
+                pixel = to.least(pixel, self.source.pixels - panels.tile[0])  # the last may repeat some
+                product.call(to, inner, work.buffer, group, pixel)
+
+        if self.together:
+            first = to.times(work.unit, self.together)
+            if wide:
+                with to.loop(whole) as group:
+                    tiles(wide, group, first, self.together)
+            if narrow:
+                tiles(narrow, whole, first, self.together)
+        elif wide and narrow:
+            unit = to.plus(work.unit, 0)
+            with to.if_else(to.icmp_signed("<", to.raw(unit), to.raw(whole))) as (then, otherwise):
+                with then:
+                    tiles(wide, to.least(unit, whole - 1), 0, self.tiles)
+                with otherwise:
+                    tiles(narrow, whole, 0, self.tiles)
+        else:
+            tiles(wide or narrow, work.unit, 0, self.tiles)  # type: ignore[arg-type]

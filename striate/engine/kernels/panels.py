@@ -1,0 +1,207 @@
+"""The product at the heart of 1x1 convolutions and dense layers: P pixels times Q vectors of output channels.
+
+The weights (outputs, inputs) are cut into groups of Q vectors of outputs, the last group smaller if need be;
+a group's weights lie in the order in which they are read. P * Q sums stay in registers for all input
+channels: P + Q loads feed P * Q multiply-adds. Pixels are numbered through rows, so that odd widths cost
+nothing; only where a map with a frame is read or written does a number have to be divided.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.engine.emit import Emitter
+from striate.engine.index import Memory, Number
+from striate.engine.kernels.finish import Finish
+from striate.engine.layout import Layout
+from striate.engine.target import Target
+
+AHEAD = 2048  # values: how far ahead weights are asked for
+PANEL = 2**14  # bytes of weights that stay in the first-level cache from tile to tile
+NEAR_BYTES = 12.0  # a cycle, of weights from the second-level cache
+LINE = 16  # values in a cache line
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Panels:
+    """``channels``: of the input. ``blocks``: vectors of outputs. ``tile``: (P, Q)."""
+
+    channels: int
+    blocks: int
+    lanes: int
+    tile: tuple[int, int]
+
+    @property
+    def groups(self) -> int:
+        return -(-self.blocks // self.tile[1])
+
+    @property
+    def rest(self) -> int:
+        """Vectors of the last group, if it is smaller than the others; else 0."""
+        return self.blocks % self.tile[1]
+
+    @property
+    def deep(self) -> int:
+        """Input channels with those that fill up the last vector."""
+        return -(-self.channels // self.lanes) * self.lanes
+
+    @property
+    def group(self) -> int:
+        """Weights of one full group."""
+        return self.deep * self.tile[1] * self.lanes
+
+    @property
+    def weights(self) -> int:
+        return self.deep * self.blocks * self.lanes
+
+    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
+        """Weights (outputs, inputs) as [group][input][output]; the bias, filled up with zeros."""
+        outputs, q = len(weight), self.tile[1] * self.lanes
+        full = np.zeros((self.deep, self.blocks * self.lanes), np.float32)
+        full[: self.channels, :outputs] = weight.T
+        parts = [full[:, first : first + q].ravel() for first in range(0, full.shape[1], q)]
+        shift = np.zeros(self.blocks * self.lanes, np.float32)
+        if bias is not None:
+            shift[:outputs] = bias
+        return {"weights": np.concatenate(parts), "bias": shift}
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a tile's pixels lie in a map: one after the other, or (``framed``) in rows with gaps between."""
+
+    layout: Layout
+
+    @property
+    def framed(self) -> bool:
+        return self.layout.row != self.layout.width * self.layout.lanes
+
+    def offsets(self, to: Emitter, first: Number, count: int) -> list[Number]:
+        """From the map's first pixel to pixels ``first``, ``first`` + 1 ...; unframed: from ``first`` on."""
+        layout = self.layout
+        if not self.framed:
+            return [i * layout.lanes for i in range(count)]
+        found = []
+        for i in range(count):
+            y, x = to.divide(to.plus(first, i), layout.width)
+            found.append(to.plus(to.times(y, layout.row), to.times(x, layout.lanes)))
+        return found
+
+    def start(self, to: Emitter, block: Number, pixel: Number) -> Number:
+        """Where a tile's memory begins."""
+        at = to.plus(self.layout.start, to.times(block, self.layout.block))
+        return at if self.framed else to.plus(at, to.times(pixel, self.layout.lanes))
+
+
+@dataclass(frozen=True)
+class Product:
+    """Writes the code of one tile. Pixels of source and target are numbered from their own first one."""
+
+    panels: Panels
+    source: Layout
+    target: Layout
+    finish: Finish
+
+    def code(self, to: Emitter, name: str, vectors: int) -> Emitter:
+        """A function (source, weights, bias, target[, added]; first pixel there, here) for ``vectors``."""
+        added, source, pixels = self.finish.added, self.source, self.panels.tile[0]
+        inner = Emitter(to.mod, name, to.target, 5 if added else 4, 2, inner=True)
+        image, weights, bias, result, *more = inner.memories
+        first = inner.parameter(0, 0, source.pixels - pixels)
+        here = inner.parameter(1, 0, self.target.pixels - pixels)
+        sums = [
+            [inner.variable(inner.get(bias, q * inner.lanes)) for q in range(vectors)] for _ in range(pixels)
+        ]
+        seen = Place(source).offsets(inner, first, pixels)
+        multiply(inner, image, weights, self.panels, source.block, seen, sums)
+        there = Place(self.target).offsets(inner, here, pixels)
+        beside = Place(added).offsets(inner, here, pixels) if added else there
+        for p, row in enumerate(sums):
+            for q, variable in enumerate(row):
+                other = inner.get(more[0], inner.plus(beside[p], q * added.block)) if added else None
+                value = self.finish.apply(inner, inner.read(variable), other)
+                inner.put(value, result, inner.plus(there[p], q * self.target.block))
+        inner.ret_void()
+        return inner
+
+    def call(
+        self,
+        to: Emitter,
+        inner: Emitter,
+        buffers: Callable[[str], Memory],
+        group: Number,
+        pixel: Number,
+        here: tuple[Number, Number] | None = None,
+    ) -> None:
+        """The tile of one group at ``pixel``; ``here``: the target's (first block, pixel), if others."""
+        own = to.times(group, self.panels.tile[1])
+        block, place = here or (own, pixel)
+        arguments = [
+            (buffers("source"), Place(self.source).start(to, 0, pixel)),
+            (buffers("weights"), to.times(group, self.panels.group)),
+            (buffers("bias"), to.times(own, to.lanes)),
+            (buffers("target"), Place(self.target).start(to, block, place)),
+        ]
+        if self.finish.added:
+            arguments.append((buffers("added"), Place(self.finish.added).start(to, block, place)))
+        to.run(inner, *arguments, numbers=[pixel, place])
+
+
+def multiply(
+    to: Emitter,
+    image: Memory,
+    weights: Memory,
+    panels: Panels,
+    step: int,
+    pixels: list[Number],
+    sums: list[list[object]],
+) -> None:
+    """sums[p][q] += sum over input channels of image[pixel p] * weights[channel][vector q].
+
+    ``step``: from one block of input channels to the next.
+    """
+    lanes, wide = to.lanes, len(sums[0]) * to.lanes
+
+    def channels(block: Number, row: Number, count: int) -> None:
+        for channel in range(count):
+            at = to.times(to.plus(row, channel), wide)
+            for line in range(0, wide, max(LINE, lanes)):
+                to.prefetch(weights, to.plus(at, line + AHEAD))
+            weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(len(sums[0]))]
+            for pixel, row_of_sums in zip(pixels, sums, strict=True):
+                value = to.spread(image, to.plus(block, pixel, channel))
+                for q, variable in enumerate(row_of_sums):
+                    to.store(to.multiply_add(value, weight[q], to.read(variable)), variable)
+
+    full, rest = divmod(panels.channels, lanes)
+    following = len(pixels) * lanes
+    if full:
+        with to.loop(full) as i:
+            for line in range(0, following, max(LINE, lanes)) if isinstance(pixels[0], int) else ():
+                to.prefetch(image, to.plus(to.times(i, step), following + line), near=3)
+            channels(to.times(i, step), to.times(i, lanes), lanes)
+    if rest:
+        channels(full * step, full * lanes, rest)
+
+
+def product_tile(pixels: int, blocks: int, channels: int, machine: Target) -> tuple[int, int]:
+    """(P, Q) with the least estimated time, in cycles of a core with two multiply-adds and loads a cycle."""
+    best, choice = float("inf"), (1, 1)
+    for vectors in range(1, min(blocks, 6) + 1):
+        for count in range(1, min(pixels, (machine.registers - 1 - vectors) // vectors) + 1):
+            cycles = 0.0
+            for q, groups in ((vectors, blocks // vectors), (blocks % vectors, 1)):
+                if q:
+                    turn = max(count * q / 2, (count + q) / 2 + 0.25, 4)
+                    if 4 * channels * q * machine.lanes > PANEL:
+                        turn = max(turn, 4 * q * machine.lanes / NEAR_BYTES)
+                    cycles += groups * (channels * turn + 2 * count * q + 20)
+            cycles *= -(-pixels // count)
+            if cycles < best:
+                best, choice = cycles, (count, vectors)
+    return choice
