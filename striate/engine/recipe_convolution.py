@@ -6,6 +6,7 @@ import numpy as np
 
 from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
+from striate.engine.kernels.dense import dense
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
@@ -40,7 +41,7 @@ class Convolution(Recipe):
             self.groups = 1
             self.window = Window((source.dims[1], source.dims[2]))
             self.weight = weight.reshape(weight.shape[0], *source.dims)
-        self.planar = self.groups == 1
+        self.planar = self.groups == 1 and stage.output.dims[1:] != (1, 1)
 
     def frame(self, root: str, layout: Layout) -> Frame:
         if root != self.stage.inputs[0].root:
@@ -66,6 +67,9 @@ class Convolution(Recipe):
                 finish,
             )
             return [Part(kernel, values, kernel.pack(self.weight, bias))]
+        if self._sees_all(source, target):
+            whole = dense(source, target, finish, self.settings.target)
+            return [Part(whole, values, whole.pack(self.weight, bias))]
         if self._is_matrix(source, target):
             product = matrix(source, target, finish, self.settings.target)
             return [Part(product, values, product.panels.pack(self.weight[:, :, 0, 0], bias))]
@@ -74,6 +78,12 @@ class Convolution(Recipe):
             return self._winograd(scheme, values, scheme.pack(self.weight, bias))
         direct = self._direct(source, target, finish)
         return [Part(direct, values, direct.pack(self.weight, bias, self.groups))]
+
+    def _sees_all(self, source: Layout, target: Layout) -> bool:
+        """Whether there is one window only, and it covers the map."""
+        exact = self.window.kernel == (source.height, source.width) and self.window.before == (0, 0)
+        lone = target.pixels == 1 and self.groups == 1 and self.stage.added is None
+        return exact and lone and self.window.dilation == (1, 1) and source.lanes == target.lanes
 
     def _is_matrix(self, source: Layout, target: Layout) -> bool:
         """Whether each output pixel sees one input pixel only, that of its own place."""

@@ -222,13 +222,18 @@ def test_channels_that_move(a: int, b: int, start: int, step: int) -> None:
     compare(Graph(inputs, tuple(nodes), ("result",)), 2)
 
 
-@pytest.mark.parametrize("shape", [(12,), (3, 4, 5), (17, 1, 3)])
-def test_dense_layers_see_the_whole_map(shape: tuple[int, ...]) -> None:
+@pytest.mark.parametrize("shape", [(12,), (3, 4, 5), (17, 1, 3), (70, 2, 2)])
+@pytest.mark.parametrize("images", [1, 3, 4, 9])
+def test_dense_layers_see_the_whole_map(
+    shape: tuple[int, ...], images: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In one part and in several, images in tiles and alone."""
     words = [ops.Flatten()] if len(shape) > 1 else []
-    features = int(np.prod(shape))
-    compare(
-        chain(*words, ops.Linear(features, 33), ops.ReLU(), ops.Linear(33, 5, bias=False), shape=shape), 3
-    )
+    layers = ops.Linear(int(np.prod(shape)), 61), ops.ReLU(), ops.Linear(61, 5, bias=False)
+    for part in (2**17, 2**9):
+        monkeypatch.setattr("striate.engine.kernels.dense.PART", part)
+        program = compare(chain(*words, *layers, shape=shape), images)
+        assert [step.part.kernel.family for step in program.plan.steps] == ["dense", "dense"]  # type: ignore[union-attr]
 
 
 def test_a_map_made_by_a_dense_layer() -> None:

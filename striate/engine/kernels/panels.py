@@ -165,18 +165,12 @@ def multiply(
 
     ``step``: from one block of input channels to the next.
     """
-    lanes, wide = to.lanes, len(sums[0]) * to.lanes
+    lanes = to.lanes
 
     def channels(block: Number, row: Number, count: int) -> None:
         for channel in range(count):
-            at = to.times(to.plus(row, channel), wide)
-            for line in range(0, wide, max(LINE, lanes)):
-                to.prefetch(weights, to.plus(at, line + AHEAD))
-            weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(len(sums[0]))]
-            for pixel, row_of_sums in zip(pixels, sums, strict=True):
-                value = to.spread(image, to.plus(block, pixel, channel))
-                for q, variable in enumerate(row_of_sums):
-                    to.store(to.multiply_add(value, weight[q], to.read(variable)), variable)
+            seen = [(image, to.plus(block, pixel, channel)) for pixel in pixels]
+            one_row(to, seen, weights, to.plus(row, channel), sums)
 
     full, rest = divmod(panels.channels, lanes)
     following = len(pixels) * lanes
@@ -187,6 +181,21 @@ def multiply(
             channels(to.times(i, step), to.times(i, lanes), lanes)
     if rest:
         channels(full * step, full * lanes, rest)
+
+
+def one_row(
+    to: Emitter, seen: list[tuple[Memory, Number]], weights: Memory, row: Number, sums: list[list[object]]
+) -> None:
+    """sums[p][q] += value p * vector q of a row of weights, for the values at the places ``seen``."""
+    lanes, vectors = to.lanes, len(sums[0])
+    at = to.times(row, vectors * lanes)
+    for line in range(0, vectors * lanes, max(LINE, lanes)):
+        to.prefetch(weights, to.plus(at, line + AHEAD))
+    weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(vectors)]
+    for (memory, place), row_of_sums in zip(seen, sums, strict=True):
+        value = to.spread(memory, place)
+        for q, variable in enumerate(row_of_sums):
+            to.store(to.multiply_add(value, weight[q], to.read(variable)), variable)
 
 
 def product_tile(pixels: int, blocks: int, channels: int, machine: Target) -> tuple[int, int]:

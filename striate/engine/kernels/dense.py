@@ -1,0 +1,162 @@
+"""Dense layers: every output sees the whole map. What counts is that weights pass by once.
+
+A unit is a group of outputs for all images of a batch. Its weights are cut into parts that stay in the cache
+while all images meet them; sums wait in the target between parts, and the last part finishes them. One image
+alone is limited by how fast memory delivers weights, many by multiply-adds, a few images sharing each load.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import numpy as np
+from llvmlite import ir
+from numpy.typing import NDArray
+
+from striate.engine.emit import I64, Emitter
+from striate.engine.index import Memory, Number
+from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.panels import Panels, one_row
+from striate.engine.layout import Layout
+from striate.engine.target import Target
+
+PART = 2**17  # bytes of weights that stay in the second-level cache
+Array = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Dense(Kernel):
+    """``panels``: its channels are all values of the map as it is stored; its tile is (images, vectors).
+
+    ``part``: blocks of input channels at a time.
+    """
+
+    family: ClassVar[str] = "dense"
+    source: Layout
+    target: Layout
+    panels: Panels
+    part: int
+    finish: Finish
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        return (
+            Operand("source", self.source.size),
+            Operand("weights", self.panels.weights, shared=True),
+            Operand("bias", self.panels.blocks * self.panels.lanes, shared=True),
+            Operand("target", self.target.size),
+        )
+
+    @property
+    def whole_batch(self) -> bool:
+        return True
+
+    @property
+    def units(self) -> int:
+        return self.panels.groups
+
+    @property
+    def multiply_adds(self) -> int:
+        return self.panels.weights
+
+    def describe(self) -> str:
+        images, q = self.panels.tile
+        return f"up to {images} images, {q * self.panels.lanes} outputs{self.finish.describe()}"
+
+    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
+        """Weights (outputs, C, H, W), their inputs in the order in which the map lies in memory."""
+        source, outputs = self.source, len(weight)
+        full = np.zeros((outputs, source.blocks * source.lanes, source.pixels), np.float32)
+        full[:, : source.channels] = weight.reshape(outputs, source.channels, source.pixels)
+        blocked = full.reshape(outputs, source.blocks, source.lanes, source.pixels)
+        return self.panels.pack(blocked.transpose(0, 1, 3, 2).reshape(outputs, -1), bias)
+
+    # --- code -------------------------------------------------------------------------------------------
+
+    def body(self, work: Work) -> None:
+        to, panels = work.to, self.panels
+        whole = panels.blocks // panels.tile[1]
+        if whole and panels.rest:
+            with to.if_else(to.icmp_signed("<", to.raw(work.unit), to.raw(whole))) as (then, otherwise):
+                with then:
+                    self._group(work, to.least(work.unit, whole - 1), panels.tile[1])
+                with otherwise:
+                    self._group(work, whole, panels.rest)
+        else:
+            self._group(work, work.unit, panels.tile[1] if whole else panels.rest)
+
+    def _group(self, work: Work, group: Number, vectors: int) -> None:
+        """All parts; in each, tiles of images and then what is left, one by one."""
+        to, together, source = work.to, self.panels.tile[0], self.source
+        each = ir.Constant(I64, together)
+        tiles = to.udiv(work.images, each)
+        first_left = to.mul(tiles, each)
+        none = ir.Constant(I64, 0)
+        codes: dict[tuple[int, bool, bool, int], Emitter] = {}
+        for first in range(0, source.blocks, self.part):
+            count = min(self.part, source.blocks - first)
+            ends = first == 0, first + count == source.blocks
+            for images, low, high, step in ((together, none, first_left, together), (1, first_left, None, 1)):
+                stop = work.images if high is None else high
+                key = (count, *ends, images)
+                if key not in codes:
+                    codes[key] = self._code(to, f"{self.symbol}_{vectors}_{len(codes)}", vectors, *key)
+                with to.if_then(to.icmp_signed("<", low, stop)), to._loop(low, stop, step) as image:
+                    self._call(work, codes[key], image, images, group, first, vectors)
+                if together == 1:
+                    break
+
+    def _call(
+        self, work: Work, code: Emitter, image: Any, images: int, group: Number, first: int, vectors: int
+    ) -> None:
+        to, panels, source, target = work.to, self.panels, self.source, self.target
+        sources, targets = [], []
+        block = to.times(group, panels.tile[1])
+        for i in range(images):
+            work.image = to.add(image, ir.Constant(I64, i))
+            at = to.plus(target.start, to.times(block, target.block))
+            sources.append((work.buffer("source"), source.start + first * source.block))
+            targets.append((work.buffer("target"), at))
+        row = first * source.pixels * source.lanes
+        weights = to.plus(to.times(group, panels.group), row * vectors * to.lanes)
+        bias = to.times(block, to.lanes)
+        to.run(code, *sources, (work.buffer("weights"), weights), (work.buffer("bias"), bias), *targets)
+
+    def _code(
+        self, work: Emitter, name: str, vectors: int, count: int, starts: bool, ends: bool, images: int
+    ) -> Emitter:
+        """A function (sources, weights, bias, targets) for one part of ``count`` blocks."""
+        to = Emitter(work.mod, name, work.target, 2 * images + 2, inner=True)
+        lanes, source, step = to.lanes, self.source, self.target.block
+        sources, targets = to.memories[:images], to.memories[images + 2 :]
+        weights, bias = to.memories[images : images + 2]
+
+        def before(q: int, target: Memory) -> Any:
+            return to.get(bias, q * lanes) if starts else to.get(target, q * step)
+
+        sums = [[to.variable(before(q, target)) for q in range(vectors)] for target in targets]
+        row = self.source.pixels * lanes
+        with to.loop(count) as block, to.loop(source.height) as y, to.loop(source.width) as x:
+            at = to.plus(to.times(block, source.block), to.times(y, source.row), to.times(x, source.lanes))
+            pixel = to.times(to.plus(to.times(y, source.width), x), lanes)
+            first = to.plus(to.times(block, row), pixel)
+            for lane in range(lanes):
+                images_here = [(memory, to.plus(at, lane)) for memory in sources]
+                one_row(to, images_here, weights, to.plus(first, lane), sums)
+        for target, values in zip(targets, sums, strict=True):
+            for q, variable in enumerate(values):
+                value = to.read(variable)
+                to.put(self.finish.apply(to, value) if ends else value, target, q * step)
+        to.ret_void()
+        return to
+
+
+def dense(source: Layout, target: Layout, finish: Finish, machine: Target) -> Dense:
+    """The kernel for this map: four images share a load of weights, if registers allow."""
+    vectors = max(1, min(target.blocks, (machine.registers - 1) // 5))
+    inputs = source.blocks * source.pixels * source.lanes
+    panels = Panels(inputs, target.blocks, target.lanes, (4, vectors))
+    part = max(1, PART // (4 * source.pixels * source.lanes * vectors * target.lanes))
+    return Dense(source, target, panels, part, finish)
