@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import os
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import Any
 
 from striate.errors import ArgumentError
+from striate.machine import processors
 
 Limit = Callable[[], AbstractContextManager[Any]]
 
@@ -24,12 +24,6 @@ def checked_threads(threads: int | None) -> int:
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ArgumentError(f"threads must be an integer of at least 1, got {threads!r}: give 1 or more.")
     return threads
-
-
-def processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return max(1, len(os.sched_getaffinity(0)))
-    return os.cpu_count() or 1
 
 
 def numpy_limit(threads: int | None) -> Limit:

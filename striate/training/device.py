@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import AbstractContextManager
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -11,6 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import ArgumentError
+from striate.machine import processors
 from striate.training.settings import TrainSettings
 
 
@@ -88,9 +88,7 @@ def has_bf16(device: str) -> bool:
 
 def usable_cores() -> int:
     """Cores that this process may use, but not more threads than torch itself would take."""
-    here = getattr(os, "sched_getaffinity", None)  # Linux only
-    allowed = len(here(0)) if here is not None else os.cpu_count() or 1
-    return max(1, min(allowed, _THREADS_OF_TORCH))
+    return max(1, min(processors(), _THREADS_OF_TORCH))
 
 
 def _has_maps(module: nn.Module) -> bool:

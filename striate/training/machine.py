@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import torch
 
+from striate.machine import describe as describe_machine
 from striate.training.device import Placement, usable_cores
 
 # glibc's mallopt: <malloc.h>
@@ -20,13 +19,9 @@ _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 def describe() -> dict[str, Any]:
     """System, processor, cores, memory (GiB), versions and GPU, as JSON values."""
-    return {
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
-        "processor": _processor(),
+    return describe_machine() | {
         "cores": usable_cores(),
-        "memory_gib": _memory_gib(),
         "gpu": torch.cuda.get_device_name() if torch.cuda.is_available() else None,
-        "python": platform.python_version(),
         "torch": torch.__version__,
     }
 
@@ -68,21 +63,3 @@ def keep_freed_memory() -> bool:
     wanted = {_M_MMAP_THRESHOLD: 1 << 30, _M_TRIM_THRESHOLD: (1 << 31) - 1, _M_TOP_PAD: 64 << 20}
     answers = [mallopt(parameter, value) for parameter, value in wanted.items()]
     return all(answer == 1 for answer in answers)
-
-
-def _processor() -> str:
-    """The processor's name as the system tells it."""
-    try:
-        for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines():
-            if line.startswith("model name"):
-                return line.split(":", 1)[1].strip()
-    except OSError:
-        pass
-    return platform.processor() or platform.machine()
-
-
-def _memory_gib() -> float | None:
-    try:
-        return round(os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE") / 2**30, 1)
-    except (AttributeError, ValueError, OSError):  # Windows
-        return None
