@@ -6,13 +6,17 @@ With ``--model NAME`` the network is one of the catalogue, with weights that peo
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from striate.cli.answer import JsonOption, emit, next_steps, say
-from striate.errors import ArgumentError, command
+from striate.cli.answer import JsonOption, emit, fail, next_steps, say
+from striate.errors import ArgumentError, ImageError, command
+
+if TYPE_CHECKING:
+    from striate.engine import Prediction
 
 
 def register(app: typer.Typer) -> None:
@@ -41,7 +45,10 @@ def predict(
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
     as_json: JsonOption = False,
 ) -> None:
-    """Say what is in images, with the network of a run or of a bundle, or one that others have trained."""
+    """Say what is in images, with the network of a run or of a bundle, or one that others have trained.
+
+    Images that cannot be read are named, the others are answered; the exit code is then 1.
+    """
     from striate import api
 
     if weights is not None and model is None:
@@ -52,13 +59,23 @@ def predict(
     if model is not None:
         weights = weights or "pretrained"
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
-    predictions = api.predict(run, sources, weights=weights, top=top)
+    bad: dict[str, ImageError] = {}
+    predictions = api.predict(run, sources, weights=weights, top=top, unreadable=bad.__setitem__)
     if as_json:
-        emit([asdict(prediction) for prediction in predictions])
-        return
-    width = max(len(prediction.key) for prediction in predictions)
+        unread = [{"key": key, "error": str(error)} for key, error in bad.items()]
+        emit([*(asdict(prediction) for prediction in predictions), *unread])
+    else:
+        _show(predictions)
+        for error in bad.values():
+            fail(error)
+        network = [run] if model is None else ["--model", model, "--weights", weights]
+        next_steps((command("predict", *network, images[0], "--json"), "the same, for programs"))
+    if bad:
+        raise typer.Exit(1)
+
+
+def _show(predictions: Sequence[Prediction]) -> None:
+    width = max((len(prediction.key) for prediction in predictions), default=0)
     for prediction in predictions:
         best = ", ".join(f"{label} {share:.1%}" for label, share in prediction.top)
         say(f"{prediction.key:<{width}}  {best}")
-    network = [run] if model is None else ["--model", model, "--weights", weights]
-    next_steps((command("predict", *network, images[0], "--json"), "the same, for programs"))

@@ -109,6 +109,30 @@ def test_predict_takes_files_folders_and_stdin(home: Path) -> None:
     assert "%" in shown and "Next:" in shown
 
 
+def test_predict_names_an_unreadable_image_and_answers_the_others(home: Path, tmp_path: Path) -> None:
+    good = next((home / "photos").rglob("*.png"))
+    for name in ("a.png", "c.png"):
+        (tmp_path / name).write_bytes(good.read_bytes())
+    (tmp_path / "b.png").write_bytes(good.read_bytes()[:60])
+    done = striate("predict", "run", tmp_path, cwd=home)
+    assert done.returncode == 1
+    said, answered = done.stderr.decode(), done.stdout.decode()
+    assert said.count("error:") == 1 and "b.png" in said
+    assert "a.png" in answered and "c.png" in answered and "b.png" not in answered
+    done = striate("predict", "run", tmp_path, "--json", cwd=home)
+    assert done.returncode == 1 and done.stderr == b""
+    entries = json.loads(done.stdout)
+    assert [("error" in entry, Path(entry["key"]).name) for entry in entries] == [
+        (False, "a.png"),
+        (False, "c.png"),
+        (True, "b.png"),
+    ]
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "c.png").unlink()
+    nothing = striate("predict", "run", tmp_path, cwd=home)
+    assert nothing.returncode == 1 and b"b.png" in nothing.stderr
+
+
 def test_evaluate_says_the_same_as_the_training(home: Path) -> None:
     result = json.loads((home / "run" / "result.json").read_text())
     same = answer(striate("evaluate", "run", "photos", "--json", cwd=home))
