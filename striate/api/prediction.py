@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,16 @@ if TYPE_CHECKING:
     from torch import nn
 
     from striate.engine import Network, Prediction
+    from striate.errors import ImageError
 
 
-def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp32") -> Network:
+def load(
+    bundle: str | Path, *, threads: int | None = None, precision: str = "fp32", exact: bool = False
+) -> Network:
     """A network from a bundle or run folder; torch is never imported. See ``striate.engine.load``."""
     from striate.engine import load as load_network
 
-    return load_network(bundle_of(Path(bundle)), threads=threads, precision=precision)
+    return load_network(bundle_of(Path(bundle)), threads=threads, precision=precision, exact=exact)
 
 
 def predict(
@@ -28,11 +31,13 @@ def predict(
     *,
     weights: str | Path | None = None,
     top: int = 5,
+    unreadable: Callable[[str, ImageError], object] | None = None,
 ) -> list[Prediction]:
     """What a run, a bundle or a network with weights sees in images: files, folders (sorted) or their bytes.
 
     With ``weights`` (see ``striate.create``), ``run`` is a network's name. Raises DataError when there is no
-    image, ImageError naming a file that cannot be decoded.
+    image, ImageError naming a file that cannot be decoded, unless ``unreadable`` is given: it is then told
+    the file and the error, and the others are answered.
     """
     from striate.api.weights import recogniser
     from striate.data.folder import images_in
@@ -59,21 +64,30 @@ def predict(
             raise DataError(f"IMAGE must be an existing file or folder, got {image}: check the path.")
     if not sources:
         raise ArgumentError("IMAGE must name at least one file, folder or -, got none: give an image.")
-    return network.predict(sources, top=top)
+    return network.predict(sources, top=top, unreadable=unreadable)
 
 
-def compile(module: nn.Module, example: Any) -> Network:
+def compile(
+    module: nn.Module,
+    example: Any,
+    *,
+    threads: int | None = None,
+    precision: str = "fp32",
+    exact: bool = False,
+) -> Network:
     """A torch module as a Network that runs without torch: captured, its batch norms folded.
 
-    ``example``: a tensor, or a shape (1, channels, rows, columns). Raises UnsupportedError for an operation
-    that has no word, naming the operation, the layer and the line.
+    ``example``: a tensor, or a shape (1, channels, rows, columns). ``threads``, ``precision``, ``exact``: see
+    ``striate.load``. Raises UnsupportedError for an operation that has no word, naming the operation, the
+    layer and the line.
     """
     from striate.bundle import Bundle
     from striate.capture import capture
     from striate.engine import Network
 
     graph, weights = capture(module, example)
-    return Network(Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card={}))
+    bundle = Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card={})
+    return Network(bundle, threads=threads, precision=precision, exact=exact)
 
 
 def bundle_of(folder: Path) -> Path:

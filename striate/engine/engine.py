@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.engine.choose import Settings
+from striate.engine.layer_errors import layer_errors
 from striate.engine.lower import NotLowerableError
 from striate.engine.plan import make_plan
 from striate.engine.program import Program
@@ -74,12 +75,13 @@ class Engine:
             self._programs.move_to_end(size)
             return self._programs[size]
 
-    def table(self, size: tuple[int, ...], *, measure: bool) -> Table:
+    def table(self, size: tuple[int, ...], *, measure: bool = False, check: bool = False) -> Table:
         """What runs for inputs of that size, step by step."""
         program = self.program(size)
         if program is None:
             return Table((), 0, "NumPy", self.reason)
-        return table_of(program, host(), measure=measure)
+        found = layer_errors(program, self.graph, self.weights, size) if check else {}
+        return table_of(program, host(), measure=measure, errors=found)
 
     def _compile(self, size: tuple[int, ...]) -> Program:
         target = host()

@@ -5,7 +5,7 @@ Whole batches are cut into pieces, so that memory stays bounded however many ima
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -18,7 +18,7 @@ from striate.bundle import Bundle, read_bundle
 from striate.data.preprocess import Preprocessing
 from striate.engine.engine import Engine
 from striate.engine.table import Table
-from striate.errors import ArgumentError, BundleError, ShapeError, UnsupportedError
+from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
 from striate.graph.fold import fold_batch_norm
 from striate.graph.graph import Shape, owner
 from striate.graph.tensors import check_tensors
@@ -38,18 +38,20 @@ class Prediction:
     top: tuple[tuple[str, float], ...]
 
 
-def load(bundle: str | Path, *, threads: int | None = None, precision: str = "fp32") -> Network:
+def load(
+    bundle: str | Path, *, threads: int | None = None, precision: str = "fp32", exact: bool = False
+) -> Network:
     """The network of a bundle folder.
 
-    ``threads``: see ``Network``. ``precision``: "fp32", the only one so far. Raises BundleError for a folder
-    that is no sound bundle, UnsupportedError for an .onnx file or another precision.
+    ``threads``, ``exact``: see ``Network``. ``precision``: "fp32", the only one so far. Raises BundleError
+    for a folder that is no sound bundle, UnsupportedError for an .onnx file or another precision.
     """
     if Path(bundle).suffix.lower() == ".onnx":
         raise UnsupportedError(
             f"{bundle} is an ONNX file, and reading ONNX is not built yet: give a bundle folder, as striate "
             "train writes it."
         )
-    return Network(read_bundle(bundle), threads=threads, precision=precision)
+    return Network(read_bundle(bundle), threads=threads, precision=precision, exact=exact)
 
 
 class Network:
@@ -104,14 +106,18 @@ class Network:
         self._check(x)
         return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
 
-    def plan(self, *, measure: bool = False) -> Table:
+    def plan(self, *, measure: bool = False, check: bool = False) -> Table:
         """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.
 
         ``measure``: also the time of each step alone on one thread, and its share of the measured peak.
+        ``check``: also the relative error of each layer alone (L2, against the definition in float64, on
+        random images from a fixed seed); it takes as long as NumPy takes for one image.
+        Raises ArgumentError for a network whose sizes are open.
         """
         if any(isinstance(size, str) for size in self._shape[1:]):
             raise ArgumentError(f"plan needs a network whose sizes are fixed, got {self._shape}: fix them.")
-        return self._engine.table(tuple(int(size) for size in self._shape[1:]), measure=measure)
+        size = tuple(int(size) for size in self._shape[1:])
+        return self._engine.table(size, measure=measure, check=check)
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
@@ -121,13 +127,19 @@ class Network:
         return np.asarray(forward(Softmax(), [logits], {}))
 
     def predict(
-        self, images: str | Path | bytes | Iterable[str | Path | bytes], *, top: int = 5
+        self,
+        images: str | Path | bytes | Iterable[str | Path | bytes],
+        *,
+        top: int = 5,
+        unreadable: Callable[[str, ImageError], object] | None = None,
     ) -> list[Prediction]:
         """The ``top`` most probable classes of each image: a file, its bytes, or several of these.
 
         ``key`` is the path as given, or "image 2" for the second image where bytes are given.
-        Raises ArgumentError for ``top`` below 1 or a bundle without labels, ImageError naming the file,
-        BundleError where the network's values overflow.
+        ``unreadable`` is told the key and the error of an image that cannot be decoded, which is then left
+        out; None: the ImageError, which names the file, is raised.
+        Raises ArgumentError for ``top`` below 1 or a bundle without labels, BundleError where the network's
+        values overflow.
         """
         if isinstance(top, bool) or not isinstance(top, int) or top < 1:
             raise ArgumentError(f"top must be an integer of at least 1, got {top!r}: give 1 or more.")
@@ -140,12 +152,20 @@ class Network:
         found: list[Prediction] = []
         sizes = (*self._preprocessing.image_size, self._preprocessing.channels)
         for piece in _pieces(len(sources), sizes) if sources else ():
-            some = sources[piece]
-            keys = [_key(source, number) for number, source in enumerate(some, start=piece.start + 1)]
-            pixels = [
-                self._preprocessing.decode_one(source if isinstance(source, bytes) else Path(source), key)
-                for source, key in zip(some, keys, strict=True)
-            ]
+            keys, pixels = [], []
+            for number, source in enumerate(sources[piece], start=piece.start + 1):
+                key = _key(source, number)
+                try:
+                    image = source if isinstance(source, bytes) else Path(source)
+                    pixels.append(self._preprocessing.decode_one(image, key))
+                except ImageError as error:
+                    if unreadable is None:
+                        raise
+                    unreadable(key, error)
+                else:
+                    keys.append(key)
+            if not keys:
+                continue
             shares = self.probabilities(np.stack(pixels))
             sound = np.isfinite(shares).all(1)
             if not sound.all():

@@ -7,7 +7,7 @@ import os
 import sys
 import threading
 import weakref
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
@@ -126,6 +126,29 @@ class Program:
                     self._share(Stretch(number, 1), 1, 0, 1)
                     best[number] = min(best[number], perf_counter() - start)
             return best
+
+    def each_layer(
+        self, layers: Mapping[int, Sequence[int]], given: Mapping[str, Array]
+    ) -> Iterator[tuple[int, str, Array]]:
+        """One image, layer by layer, each given its inputs anew: its first step, its value, the value.
+
+        ``layers``: first step -> all steps of a layer, as numbers in the plan. ``given``: all values by name.
+        """
+        compiled = [number for number, step in enumerate(self.plan.steps) if isinstance(step, Step)]
+        rows = {number: row for row, number in enumerate(compiled)}
+        with self._lock:
+            self._make_room(1)
+            for number in compiled[: rows[min(layers)] if layers else 0]:  # zeros around the input
+                self._share(Stretch(rows[number], 1), 1, 0, 1)
+            for first, steps in layers.items():
+                parts = [self._steps[rows[number]] for number in steps]
+                end = parts[0].covers[-1]
+                for name in {name for part in parts for name in part.part.values.values()} - {end}:
+                    if name in given:
+                        self._write(name, given[name])
+                for number in steps:
+                    self._share(Stretch(rows[number], 1), 1, 0, 1)
+                yield first, end, self._read(end, {}, 1)
 
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
         """A word that has no kernel, by its definition, in float32."""

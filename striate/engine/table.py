@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from time import perf_counter
@@ -19,6 +20,7 @@ from striate.engine.target import Target
 @dataclass(frozen=True)
 class Line:
     """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak.
+    ``error``: relative, of the layers that end here, against float64 on the same inputs.
 
     ``multiply_adds`` are those carried out, not those of the definition; ``weight_bytes``: as packed.
     """
@@ -30,6 +32,7 @@ class Line:
     weight_bytes: int = 0
     seconds: float | None = None
     share: float | None = None
+    error: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         others = f" +{len(self.layers) - 1}" if len(self.layers) > 1 else ""
@@ -41,6 +44,7 @@ class Line:
             f"{self.weight_bytes / 1024:.0f}" if self.weight_bytes else "",
             f"{self.seconds * 1e3:.3f}" if self.seconds is not None else "",
             f"{self.share:.0%}" if self.share else "",
+            f"{self.error:.1e}" if self.error is not None else "",
         )
 
 
@@ -57,7 +61,7 @@ class Table:
         if self.reason is not None:
             return f"every layer runs in NumPy: {self.reason}"
         rows: list[tuple[str, ...]] = [
-            ("layer", "kernel", "tile", "million multiply-adds", "KB of weights", "ms", "of peak")
+            ("layer", "kernel", "tile", "million multiply-adds", "KB of weights", "ms", "of peak", "error")
         ]
         rows += [line.cells() for line in self.lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
@@ -65,19 +69,30 @@ class Table:
         return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
 
 
-def table_of(program: Program, target: Target, *, measure: bool) -> Table:
-    """``measure``: run every step some times, and a loop on registers for the peak."""
+def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping[int, float]) -> Table:
+    """``measure``: run every step some times, and a loop on registers for the peak.
+
+    ``errors``: of steps, by their number in the plan.
+    """
     seconds = iter(program.measure() if measure else [])
     peak = measured_peak(target) if measure else None
     lines = []
-    for step in program.plan.steps:
+    for number, step in enumerate(program.plan.steps):
         if not isinstance(step, Step):
             lines.append(Line((step.name,), "numpy", type(step.op).__name__))
             continue
         kernel, time = step.part.kernel, next(seconds, None)
         share = kernel.multiply_adds / time / peak if time and peak else None
         weights = sum(4 * array.size for array in step.part.constants.values())
-        told = kernel.family, kernel.describe(), kernel.multiply_adds, weights, time, share
+        told = (
+            kernel.family,
+            kernel.describe(),
+            kernel.multiply_adds,
+            weights,
+            time,
+            share,
+            errors.get(number),
+        )
         lines.append(Line(step.covers, *told))
     return Table(tuple(lines), 4 * program.plan.arena, f"{target.name} ({target.cpu})")
 
