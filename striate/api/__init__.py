@@ -5,6 +5,7 @@ training     data -> network; resume         finish      the rest: bundle, insig
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived
 weights      the weights of others on images
+racing       all engines that are installed, in turns; race_entry, contest: its files, its processes
 illustration activations, one window, why convolution
 checking     a data set or a network examined
 subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
@@ -20,6 +21,7 @@ from striate.api.evaluation import evaluate
 from striate.api.explaining import against, explain
 from striate.api.illustration import atlas, draw, walk, why
 from striate.api.prediction import compile, load, predict
+from striate.api.racing import race
 from striate.api.run import Run, report
 from striate.api.training import resume, train
 
@@ -45,6 +47,7 @@ __all__ = [
     "load",
     "minimum_size",
     "predict",
+    "race",
     "report",
     "resume",
     "rule_page",

@@ -13,8 +13,9 @@ from typing import Any
 
 import typer
 
-from striate.cli import check, evaluate, explain, models, predict, report, train
+from striate.cli import check, evaluate, explain, models, predict, race, report, train
 from striate.cli.answer import INTERRUPTED, fail, note_warnings, say_stopped
+from striate.cli.pipe import forgive_readers_who_leave
 from striate.errors import ArgumentError, StriateError
 
 app = typer.Typer(
@@ -25,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives its base no public name
-for verb in (train, predict, evaluate, report, explain, check, models):
+for verb in (train, predict, evaluate, report, explain, check, race, models):
     verb.register(app)
 
 
@@ -48,6 +49,7 @@ def _options(
 
 def main() -> None:
     """Run the command line; every error that a user can cause is one sentence on stderr."""
+    forgive_readers_who_leave()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks is spelled out
             stream.reconfigure(errors="backslashreplace")
@@ -69,9 +71,6 @@ def main() -> None:
         sys.exit(
             fail(StriateError("The machine's memory must hold the batch, it does not: lower --batch-size."))
         )
-    except BrokenPipeError:  # `striate models | head`: the reader has gone, and that is its right
-        sys.stderr.close()
-        sys.exit(0)
     except OSError as error:
         reason = f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error})"
         sys.exit(fail(StriateError(f"{reason}: check its permissions and the room on the disk.")))
