@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +13,9 @@ from striate.errors import ArgumentError, RunError
 from striate.runs import FORMAT, RunFolder, write_json, writing
 
 if TYPE_CHECKING:
+    from torch import nn
+
+    from striate.api.start import Start
     from striate.data.dataset import Dataset
 
 MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
@@ -48,22 +51,36 @@ class Choice:
     def seed(self) -> int:
         return int(self.settings["seed"])
 
+    def of_module(self, module: nn.Module) -> Choice:
+        """This, with what weights of another library brought along and no name says: batch norm's epsilon."""
+        from striate.training.fine_tuning import batch_norms
+
+        epsilons = {norm.eps for norm in batch_norms(module)}
+        if self.network["weights"] is None or len(epsilons) != 1:
+            return self
+        return replace(self, network={**self.network, "batch_norm_epsilon": epsilons.pop()})
+
 
 def choose(
     dataset: Dataset,
-    model: str,
-    weights: str | Path | None,
+    start: Start,
     given: Mapping[str, Any],
     varied: Mapping[str, Any] | None,
 ) -> Choice:
+    """Recipe and preset for ``dataset`` and a ``start`` that is settled, overridden by what was given."""
     from striate.data.augment import Augmentation, preset
-    from striate.models import auto, card
+    from striate.models import card, form_of
     from striate.training.recipe import augmentation_pays, recipe
     from striate.training.settings import TrainSettings
 
-    if model == "auto":
-        model = auto(dataset.image_size, dataset.channels, len(dataset.classes), len(dataset.train))
-    advised = recipe(dataset.kind, len(dataset.train), epochs=given.get("epochs", card(model).epochs))
+    new_head = start.weights is not None and start.classes != dataset.classes
+    advised = recipe(
+        dataset.kind,
+        len(dataset.train),
+        epochs=given.get("epochs", card(start.model).epochs),
+        fine_tune=start.weights is not None,
+        new_head=new_head,
+    )
     settings = TrainSettings.from_json({**advised.to_json(), **given})
     suits = preset(dataset)
     if not augmentation_pays(settings.epochs):  # a short run: the mirror at most, see docs/log.md
@@ -71,13 +88,26 @@ def choose(
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
     network = {
-        "name": model,
+        "name": start.model,
+        "form": form_of(start.model, start.weights) if start.weights is not None else start.model,
         "classes": len(dataset.classes),
         "in_channels": dataset.channels,
         "image_size": list(dataset.image_size),
-        "weights": str(Path(weights).resolve()) if weights is not None else None,
+        "weights": start.weights,
     }
     return Choice(network, settings.to_json(), augmentation.to_json())
+
+
+def refuse_unfit(module: nn.Module, dataset: Dataset, chosen: Choice) -> None:
+    """Raise ArgumentError where the settings name layers that the network has not."""
+    from striate.data.batches import Batches
+    from striate.training.fine_tuning import needs_order, plan
+    from striate.training.settings import TrainSettings
+
+    settings = TrainSettings.from_json(chosen.settings)
+    if needs_order(settings):
+        images, _ = next(Batches(dataset.train, dataset.preprocessing, 2).epoch(0))
+        plan(module, images, settings)
 
 
 def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mapping[str, Any]) -> None:

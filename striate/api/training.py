@@ -7,17 +7,19 @@ function, ``_carry_out``, reads only what is written. A resumed run therefore ca
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import choose, hint, parse_size, write_down
+from striate.api.choices import choose, hint, parse_size, refuse_unfit, write_down
 from striate.api.extras import require_train
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
-from striate.errors import BundleError, RunError, command
+from striate.api.start import start_from
+from striate.errors import BundleError, RunError, WeightsWarning, command
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -56,23 +58,29 @@ def train(
     """
     require_train("training")
     from striate.data.catalogue import open_dataset
-    from striate.models import card
 
-    if model != "auto":
-        card(model)  # an unknown name is answered before any image is read
     size = parse_size(image_size)
+    start = start_from(model, weights, keep_size=size is not None)  # refused before any image is read
     dataset = open_dataset(
-        data, image_size=size, skip_bad=skip_bad, on_progress=stage(listeners, "reading images")
+        data,
+        image_size=size,
+        skip_bad=skip_bad,
+        prepare=start.prepare,
+        on_progress=stage(listeners, "reading images"),
     )
-    chosen = choose(dataset, model, weights, settings, augmentation)
+    start = start.settled(dataset.image_size)
+    chosen = choose(dataset, start, settings, augmentation)
     with _ONE_AT_A_TIME:
         module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
+        chosen = chosen.of_module(module)
+        refuse_unfit(module, dataset, chosen)
         name = f"{hint(dataset.source)}-{chosen.network['name']}"
         folder = RunFolder.create(Path(run) if run is not None else None, name)
         write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
         with _resumable(folder, listeners):
-            for note in dataset.notes:
-                tell(listeners, Noted(note))
+            for note in (*dataset.notes, start.note(dataset.image_size, model)):
+                if note is not None:
+                    tell(listeners, Noted(note))
             return _carry_out(folder, dataset, module, listeners, resume=False)
 
 
@@ -97,7 +105,10 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         )
     with _ONE_AT_A_TIME, _resumable(folder, listeners):
         folder.sweep()
-        module = build(settings["model"], settings["settings"]["seed"])
+        model = settings["model"]
+        if any(folder.checkpoints.glob("step-*")):  # which hold all weights: a file of first ones may be gone
+            model = {**model, "weights": None}
+        module = build(model, settings["settings"]["seed"])
         return _carry_out(folder, dataset, module, listeners, resume=True)
 
 
@@ -155,13 +166,13 @@ def _carry_out(
     train_it: Callable[..., FitResult] = fit
     if has_own_rule(module):
         train_it = partial(fit_by_own_rule, on_progress=stage(listeners, "learning"))
-    warnings: list[str] = []
+    heard: list[str] = []
     result = train_it(
         module,
         batches,
         val,
         settings,
-        [HistoryFile(folder.history), _Warnings(warnings), *listeners],
+        [HistoryFile(folder.history), _Warnings(heard), *listeners],
         folder.checkpoints,
         data=dataset.fingerprint,
         resume=resume,
@@ -171,7 +182,7 @@ def _carry_out(
         return Run(folder.path)
     try:
         with prepared(placement):
-            finish(folder, dataset, module, placement, warnings, listeners)
+            finish(folder, dataset, module, placement, heard, listeners)
     except (RunError, BundleError, OSError):
         rest = command("report", folder.path) if folder.result.exists() else _how_to_go_on(folder)
         tell(listeners, Noted(f"The training is done and saved; only what follows it is missing: {rest}"))
@@ -216,12 +227,20 @@ def build(model: Mapping[str, Any], seed: int) -> nn.Module:
     import torch
 
     from striate.models import create
+    from striate.models.pretrained import PRETRAINED
+    from striate.training.fine_tuning import batch_norms
 
     torch.manual_seed(seed)
-    return create(
-        model["name"],
-        classes=model["classes"],
-        in_channels=model["in_channels"],
-        image_size=tuple(model["image_size"]),
-        weights=model["weights"],
-    )
+    with warnings.catch_warnings():
+        if model["weights"] == PRETRAINED:  # nothing about them is in doubt, and a new head is what is wanted
+            warnings.simplefilter("ignore", WeightsWarning)
+        module = create(
+            model.get("form", model["name"]),
+            classes=model["classes"],
+            in_channels=model["in_channels"],
+            image_size=tuple(model["image_size"]),
+            weights=model["weights"],
+        )
+    for norm in batch_norms(module) if model.get("batch_norm_epsilon") else ():
+        norm.eps = model["batch_norm_epsilon"]
+    return module

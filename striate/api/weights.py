@@ -37,7 +37,7 @@ def recogniser(name: str, weights: str | Path) -> Network:
 
     known = card(name)
     source = weights_source(name, weights)
-    preparing = source.preprocessing or _usual(known, weights)
+    preparing = source.preprocessing or usual_preparation(known, weights)
     module = create(name, weights=source, in_channels=preparing.channels, image_size=preparing.image_size)
     graph, tensors = capture(module, (1, preparing.channels, *preparing.image_size))
     count = int(graph_shapes(graph)[graph.outputs[0]][-1])
@@ -51,7 +51,7 @@ def recogniser(name: str, weights: str | Path) -> Network:
     return Network(bundle)
 
 
-def _usual(known: Card, weights: str | Path) -> Preprocessing:
+def usual_preparation(known: Card, weights: str | Path) -> Preprocessing:
     """How torchvision prepares photographs for its networks."""
     from striate.data.preprocess import Preprocessing
 

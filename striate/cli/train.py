@@ -5,18 +5,16 @@ from __future__ import annotations
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from striate.cli import training_options as options
 from striate.cli.answer import INTERRUPTED, JsonOption, count, emit, next_steps, say
 from striate.errors import ArgumentError, command
 
 if TYPE_CHECKING:
     from striate.api import Run
-
-SAFETY = "Not losing work (a checkpoint is written after every epoch)"
-TUNING = "Learning (the default recipe chooses what is not given)"
 
 
 def register(app: typer.Typer) -> None:
@@ -39,44 +37,32 @@ def train(
         str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Size to bring images to.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable images out.")] = False,
-    weights: Annotated[
-        Path | None, typer.Option(help="Start from these weights (.safetensors, .pth).")
-    ] = None,
-    epochs: Annotated[
-        int | None, typer.Option(help="Passes over the images.", rich_help_panel=TUNING)
-    ] = None,
-    batch_size: Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=TUNING)] = None,
-    lr: Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=TUNING)] = None,
-    seed: Annotated[int, typer.Option(help="All randomness follows from it.", rich_help_panel=TUNING)] = 0,
-    precision: Annotated[str, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=TUNING)] = "auto",
-    threads: Annotated[
-        int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=TUNING)
-    ] = None,
-    checkpoint_minutes: Annotated[
-        float | None,
-        typer.Option(help="Longest time between checkpoints (default: 10).", rich_help_panel=SAFETY),
-    ] = None,
-    checkpoint_steps: Annotated[
-        int | None, typer.Option(help="A checkpoint after every so many steps, too.", rich_help_panel=SAFETY)
-    ] = None,
-    checkpoints_kept: Annotated[
-        int | None,
-        typer.Option(help="How many stay, beside the best (default: 2).", rich_help_panel=SAFETY),
-    ] = None,
+    weights: options.Weights = None,
+    freeze: options.Freeze = None,
+    head_epochs: options.HeadEpochs = None,
+    first_layer_lr: options.FirstLayerLr = None,
+    freeze_batch_norm: options.FreezeBatchNorm = None,
+    epochs: options.Epochs = None,
+    batch_size: options.BatchSize = None,
+    lr: options.Lr = None,
+    seed: options.Seed = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    checkpoint_minutes: options.CheckpointMinutes = None,
+    checkpoint_steps: options.CheckpointSteps = None,
+    checkpoints_kept: options.CheckpointsKept = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on images, and write a report and a bundle."""
+    given = {name: value for name, value in locals().items() if value is not None}
     from striate import api
     from striate.cli.progress import TrainingProgress
 
-    settings: dict[str, Any] = {"epochs": epochs, "batch_size": batch_size, "lr": lr, "threads": threads}
-    settings |= {"checkpoint_minutes": checkpoint_minutes, "checkpoint_steps": checkpoint_steps}
-    settings |= {"checkpoints_kept": checkpoints_kept}
-    settings = {name: value for name, value in settings.items() if value is not None}
+    settings = {name: value for name, value in given.items() if name in options.settings()}
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"weights": weights, "seed": seed != 0, "precision": precision != "auto"}
-        _refuse_choices([*settings, *(name for name, given in others.items() if given)])
+        others["weights"] = weights
+        _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
     with TrainingProgress(quiet=as_json) as progress:
         if resume is not None:
             finished = api.resume(resume, data, listeners=[progress])
@@ -88,8 +74,6 @@ def train(
                 image_size=image_size,
                 skip_bad=skip_bad,
                 weights=weights,
-                seed=seed,
-                precision=precision,
                 listeners=[progress],
                 **settings,
             )

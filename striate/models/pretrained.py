@@ -37,6 +37,9 @@ class Pretrained:
     classes: Callable[[], tuple[str, ...]]
     """Names of the classes, in the order of the scores."""
 
+    def is_installed(self) -> bool:
+        return find_spec(self.module) is not None
+
     def path(self) -> Path:
         """The installed file. Raises MissingExtraError, or ArgumentError when it is not the one we know."""
         spec = find_spec(self.module)

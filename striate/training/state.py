@@ -24,14 +24,21 @@ from striate.training.tally import Tally
 class State:
     """Moves ``module`` to its place and keeps everything that changes from step to step.
 
-    ``folder`` is where checkpoints go, None for nowhere; ``data`` the fingerprint of the data.
+    ``folder`` is where checkpoints go, None for nowhere; ``data`` the fingerprint of the data, ``lr_shares``
+    the learning rate of parameters as a share of the step's.
     """
 
     def __init__(
-        self, module: nn.Module, settings: TrainSettings, placement: Placement, folder: Path | None, data: str
+        self,
+        module: nn.Module,
+        settings: TrainSettings,
+        placement: Placement,
+        folder: Path | None,
+        data: str,
+        lr_shares: Mapping[str, float] | None = None,
     ) -> None:
         self.module = placement.move(module)
-        self.optimiser = Optimiser(module, settings)
+        self.optimiser = Optimiser(module, settings, lr_shares)
         self.tally = Tally(placement.device)
         self.step = self.epoch = self.step_in_epoch = 0
         self.checkpoint: Path | None = None

@@ -29,16 +29,20 @@ def update(
     that were answered rightly, both as tensors of no axes. bf16 needs no loss scaling: its exponent has the
     range of fp32's.
     """
-    with placement.autocast():
-        answer = module(placement.lay_out(images))
-    loss = objective.loss(answer, labels)
     optimiser.forget_gradients()
-    loss.backward()  # type: ignore[no-untyped-call]
+    losses, right = [], []
+    for part, asked in zip(images.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True):
+        with placement.autocast():
+            answer = module(placement.lay_out(part))
+        loss = objective.loss(answer, asked) * (len(part) / len(images))
+        loss.backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            losses.append(loss.detach())
+            right.append(objective.right(answer, asked))
     if settings.grad_clip is not None:
         optimiser.clip(settings.grad_clip)
     optimiser.step(lr)
-    with torch.no_grad():
-        return loss.detach(), objective.right(answer, labels)
+    return torch.stack(losses).sum(), torch.stack(right).sum()
 
 
 def check_fit(

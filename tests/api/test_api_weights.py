@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from typer.testing import CliRunner
 
 import striate
-from striate.api.weights import _usual
+from striate.api.weights import usual_preparation
 from striate.cli import app
 from striate.errors import ArgumentError, WeightsWarning
 from striate.models import card
@@ -82,4 +82,4 @@ def test_a_mere_file_is_taken_as_usual_and_this_is_said(tmp_path, photographs):
 def test_inceptions_values_are_between_minus_one_and_one():
     for name in ("googlenet", "inception_v3+aux"):
         with pytest.warns(WeightsWarning, match=r"mean \(0.5, 0.5, 0.5\) and deviation \(0.5"):
-            assert _usual(card(name), "inception.pth").std == (0.5, 0.5, 0.5)
+            assert usual_preparation(card(name), "inception.pth").std == (0.5, 0.5, 0.5)

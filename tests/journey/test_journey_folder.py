@@ -7,21 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from journey_world import answer, striate
 from PIL import Image
 
 from striate.data.named import CLASSES, read_named
 
 CHOSEN = (0, 5, 8)  # T-shirt, sandal, bag: hard to confuse, so that a short training must learn them
-
-
-def striate(*arguments: object, cwd: Path, stdin: bytes | None = None) -> subprocess.CompletedProcess[bytes]:
-    words = [sys.executable, "-m", "striate", *(str(argument) for argument in arguments)]
-    return subprocess.run(words, cwd=cwd, input=stdin, capture_output=True, check=False)
-
-
-def answer(done: subprocess.CompletedProcess[bytes]) -> object:
-    assert done.returncode == 0, done.stderr.decode()
-    return json.loads(done.stdout)
 
 
 @pytest.fixture(scope="module")

@@ -1,6 +1,7 @@
 """Names, refusals, and the choice of a network when nobody names one."""
 
 import re
+import sys
 
 import pytest
 import torch
@@ -69,15 +70,18 @@ def test_building_draws_nothing_from_the_generator_but_the_weights():
     assert torch.rand(()) == first
 
 
-@pytest.mark.parametrize(
-    ("size", "name"),
-    [((28, 28), "striate_small"), ((64, 64), "striate_small"), ((65, 64), "striate_photo")],
-)
-def test_the_default_goes_by_the_size_of_the_images(size, name):
-    assert auto(size, 3, 10, 5_000) == name
+@pytest.mark.parametrize("size", [(28, 28), (64, 64)])
+def test_the_default_for_small_images(size):
+    assert auto(size) == ("striate_small", None)
+
+
+def test_photographs_are_fine_tuned_where_weights_are_installed(monkeypatch):
+    assert auto((65, 64)) == ("efficientnet_lite0", "pretrained")
+    monkeypatch.setattr(sys.modules["striate.models.pretrained"], "find_spec", lambda name: None)
+    assert auto((65, 64)) == ("striate_photo", None)
 
 
 def test_every_default_exists():
     for side in (8, 28, 64, 96, 224):
         with torch.device("meta"):
-            create(auto((side, side), 3, 10, 5_000), image_size=side, in_channels=3)
+            create(auto((side, side))[0], image_size=side, in_channels=3)

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
 
 from striate.errors import CheckpointError
+from striate.training.device import place
+from striate.training.objective import Objective
 from striate.training.optimiser import Optimiser
 from striate.training.schedule import factor
 from striate.training.settings import TrainSettings
+from striate.training.step import update
+from striate.training.update_rules import orthogonal
 
 LRS = [0.01, 0.05, 0.002, 0.03]
 
@@ -77,7 +83,7 @@ def test_the_same_as_torch(name: str, fused: bool, monkeypatch: pytest.MonkeyPat
         torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("name", ["adamw", "sgd"])
+@pytest.mark.parametrize("name", ["adamw", "sgd", "muon", "lamb"])
 def test_decay_spares_biases_and_norms(name: str) -> None:
     module = network()
     before = [parameter.detach().clone() for parameter in module.parameters()]
@@ -86,7 +92,89 @@ def test_decay_spares_biases_and_norms(name: str) -> None:
         parameter.grad = torch.zeros_like(parameter)
     optimiser.step(0.1)
     for old, new in zip(before, module.parameters(), strict=True):
-        torch.testing.assert_close(new.detach(), old * (0.95 if old.dim() >= 2 else 1))
+        kept = 0.95 if name != "lamb" else 0.9  # LAMB's trust makes any change one of the weights' length
+        torch.testing.assert_close(new.detach(), old * (kept if old.dim() >= 2 else 1))
+
+
+def test_lamb_by_the_formula() -> None:
+    """Algorithm 2 of arXiv:1904.00962 with plain numbers."""
+    module = nn.Linear(2, 1, bias=False)
+    weight = np.array([[3.0, 4.0]])
+    with torch.no_grad():
+        module.weight.copy_(torch.from_numpy(weight))
+    settings = TrainSettings(optimiser="lamb", weight_decay=0.1, momentum=0.9, beta2=0.99)
+    optimiser, mean, square = Optimiser(module, settings), np.zeros((1, 2)), np.zeros((1, 2))
+    for step, gradient in enumerate(([[0.5, -2.0]], [[1.0, 0.1]]), start=1):
+        module.weight.grad = torch.tensor(gradient)
+        optimiser.step(0.02)
+        g = np.array(gradient)
+        mean, square = 0.9 * mean + 0.1 * g, 0.99 * square + 0.01 * g * g
+        change = mean / (1 - 0.9**step) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8) + 0.1 * weight
+        weight = weight - 0.02 * np.linalg.norm(weight) / np.linalg.norm(change) * change
+    np.testing.assert_allclose(module.weight.detach().numpy(), weight, rtol=1e-5)
+
+
+def test_muon_is_torchs_in_hidden_layers_and_adamw_elsewhere() -> None:
+    torch.manual_seed(3)
+    module = nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 4), nn.Linear(4, 3))
+    settings = TrainSettings(optimiser="muon", weight_decay=0.1)
+    theirs = torch.optim.Muon(
+        [module[1].weight.detach().clone().requires_grad_()],
+        lr=0.05,
+        weight_decay=0.1,
+        adjust_lr_fn="match_rms_adamw",
+    )
+    (inner,) = theirs.param_groups[0]["params"]
+    plain = copy.deepcopy(module)
+    ours, adam = Optimiser(module, settings), Optimiser(plain, TrainSettings(weight_decay=0.1))
+    for _ in range(3):
+        for parameter, other in zip(module.parameters(), plain.parameters(), strict=True):
+            parameter.grad = torch.randn_like(parameter)
+            other.grad = parameter.grad.clone()
+        inner.grad = module[1].weight.grad.clone()
+        ours.step(0.05)
+        adam.step(0.05)
+        theirs.step()
+    torch.testing.assert_close(module[1].weight, inner, rtol=0.05, atol=0.02)  # theirs iterates in bf16
+    for layer in (0, 2):
+        torch.testing.assert_close(module[layer].weight, plain[layer].weight)
+    torch.testing.assert_close(module[1].bias, plain[1].bias)
+
+
+@pytest.mark.parametrize("shape", [(6, 20), (20, 6), (8, 8)])
+def test_orthogonal_keeps_directions_and_evens_out_lengths(shape: tuple[int, int]) -> None:
+    matrix = torch.randn(shape, generator=torch.Generator().manual_seed(1))
+    u, _, v = torch.linalg.svd(matrix, full_matrices=False)
+    made = orthogonal(matrix)
+    stretched = torch.diagonal(u.T @ made @ v.T)
+    assert made.shape == matrix.shape
+    assert stretched.min() > 0.6 and stretched.max() < 1.3
+    torch.testing.assert_close(u @ torch.diag(stretched) @ v, made, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["sgd", "adamw", "muon", "lamb"])
+def test_a_batch_in_parts_is_the_whole_batch(name: str) -> None:
+    """Without batch norm, and with a last part that is smaller."""
+    images = torch.randn(10, 2, 8, 8, generator=torch.Generator().manual_seed(2))
+    labels = torch.arange(10) % 3
+
+    def learn(parts: int) -> tuple[nn.Module, float]:
+        torch.manual_seed(5)
+        layers = (nn.Conv2d(2, 4, 3), nn.ReLU(), nn.Conv2d(4, 4, 3), nn.Flatten(), nn.Linear(64, 3))
+        module, objective = nn.Sequential(*layers), Objective(label_smoothing=0.1)
+        settings = TrainSettings.from_json(
+            {"optimiser": name, "accumulate": parts, "grad_clip": 0.5, "precision": "fp32", "threads": 1}
+        )
+        optimiser, where = Optimiser(module, settings), place(settings)
+        for _ in range(3):
+            loss, right = update(module, optimiser, images, labels, 0.01, settings, where, objective)
+        assert 0 <= int(right) <= 10
+        return module, float(loss)
+
+    (whole, loss), (parts, other) = learn(1), learn(3)
+    assert loss == pytest.approx(other, rel=1e-4)
+    for one, two in zip(whole.parameters(), parts.parameters(), strict=True):
+        torch.testing.assert_close(one, two, rtol=1e-4, atol=2e-5)
 
 
 def test_frozen_parameters_and_those_without_a_gradient_stay() -> None:
@@ -122,6 +210,7 @@ def test_state_of_another_network_is_refused() -> None:
         ("linear", [0.2, 0.6, 1.0, 0.8, 0.6, 0.4, 0.2]),
         ("cosine", [0.2, 0.6, 1.0, 0.904508, 0.654508, 0.345492, 0.095492]),
         ("one-cycle", [0.2, 0.6, 1.0, 0.904508, 0.654508, 0.345492, 0.095492]),
+        ("step", [0.2, 0.6, 1.0, 1.0, 0.1, 0.1, 0.01]),
     ],
 )
 def test_schedules_by_hand(name: str, expected: list[float]) -> None:

@@ -35,14 +35,26 @@ from striate.training.settings import NOT_PART_OF_THE_RESULT, TrainSettings
         ({"checkpoint_steps": 0}, "checkpoint_steps must be a whole number of at least 1, got 0: "),
         ({"checkpoints_kept": 1}, "checkpoints_kept must be a whole number of at least 2, got 1: "),
         ({"checkpoint_minutes": 0}, "checkpoint_minutes must be a number above 0, got 0: "),
-        ({"optimiser": "adam"}, "optimiser must be one of adamw, sgd, got 'adam': did you mean adamw?"),
-        ({"schedule": "step"}, "schedule must be one of linear, cosine, one-cycle, got 'step'."),
+        (
+            {"optimiser": "adam"},
+            "optimiser must be one of adamw, sgd, muon, lamb, got 'adam': did you mean adamw?",
+        ),
+        ({"schedule": "steps"}, "schedule must be one of linear, cosine, one-cycle, step, got 'steps': did"),
+        (
+            {"drops": (0.5, 0.5)},
+            "drops must be shares of the training between 0 and 1, rising, got (0.5, 0.5)",
+        ),
+        ({"drops": 0.5}, "drops must be shares of the training between 0 and 1, rising, got 0.5: give for"),
+        ({"accumulate": 0}, "accumulate must be a whole number of at least 1, got 0: "),
         ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, got 'fp16': did you mean"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda, got 'tpu': did you mean cpu?"),
         (
             {"memory_format": "nhwc"},
             "memory_format must be one of auto, contiguous, channels_last, got",
         ),
+        ({"freeze_batch_norm": 1}, "freeze_batch_norm must be True or False, got 1: give one of them."),
+        ({"freeze": 3}, "freeze must be names with commas between, got 3: "),
+        ({"first_layer_lr": 0}, "first_layer_lr must be a number above 0 and at most 1, got 0: "),
     ],
     ids=str,
 )
@@ -75,9 +87,13 @@ def test_only_where_and_when_leave_the_fingerprint_alone() -> None:
         "ema_decay": 0.5,
         "threads": 5,
         "checkpoint_steps": 7,
+        "freeze": "body",
+        "drops": (0.3,),
     }
     for field in fields(settings):
         value = getattr(settings, field.name)
+        if isinstance(value, bool):
+            other[field.name] = not value
         number = value / 2 if isinstance(value, float) and value else 0.5
         changed = other.get(field.name, value + 1 if isinstance(value, int) else number)
         differs = replace(settings, **{field.name: changed}).fingerprint() != settings.fingerprint()

