@@ -190,7 +190,7 @@ class TrainSettings:
 
     def to_json(self) -> dict[str, Any]:
         """A dict of JSON values, one per field."""
-        return asdict(self)
+        return {name: list(v) if isinstance(v, tuple) else v for name, v in asdict(self).items()}
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> TrainSettings:

@@ -62,7 +62,7 @@ WRONG = [
     (["check", "lenet6"], "lenet5"),
     (["check", "fashion-mnst"], "did you mean fashion-mnist"),
     (["train", "--epochs", "many"], "Invalid value for '--epochs'"),
-    (["train", "--epoch", "3"], "No such option: --epoch (Possible options: --epochs): see striate train"),
+    (["train", "--epoch", "3"], "No such option: --epoch (Possible options: --epochs, "),
     (["trian"], "Did you mean 'train'?: see striate --help"),
     (["train", "a", "b"], "unexpected extra argument"),
     (["train", ""], "got nothing: name the folder"),
