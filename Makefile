@@ -6,7 +6,7 @@ BIN     = $(VENV)/bin
 READY   = $(VENV)/.ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-all check bench clean
+.PHONY: help demo test test-all check bench bench-engine clean
 
 help:  ## what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 12
@@ -34,6 +34,10 @@ check: $(READY)  ## style, types, the direction of imports
 bench: $(READY)  ## time to accuracy on Fashion-MNIST beside its rivals (alone on the machine; needs apt's data set)
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt keras
 	$(BIN)/python bench/time_to_accuracy.py
+
+bench-engine: $(READY)  ## the engine beside its rivals, into bench/results/engine.md (alone on the machine; resumable)
+	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt onnx onnxruntime openvino
+	$(BIN)/python bench/engine_networks.py
 
 clean:  ## remove the virtual environment and what tools left behind
 	rm -rf $(VENV) .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache dist build

@@ -1,132 +1,146 @@
-"""Whole networks on CPU: ours beside torch (channels_last), ONNX Runtime and OpenVINO, whichever are installed.
+"""The table of the engine: networks at 224 pixels, batch 1 and 16, one thread and two, beside every rival.
 
-    python bench/engine_networks.py resnet18 vgg16 --threads 1 --rounds 15
+    python bench/engine_networks.py                      all that has not been measured yet, then the table
+    python bench/engine_networks.py resnet18 --again     these networks, anew
+    python bench/engine_networks.py --table              the table alone
 
-All run in one process, one image, one after the other in every round, so that a busy machine disturbs all
-alike; a ratio is taken within its round, and the median over rounds is printed with the quartiles.
+Each network's numbers are put into bench/results/engine.json as soon as they are there, so that the whole can be
+measured in pieces, each alone on the machine; engine.md is written from that file.
 """
 
 from __future__ import annotations
 
 import argparse
-import os
-import sys
-import tempfile
-import warnings
-from collections.abc import Callable
-from importlib.util import find_spec
+import json
+from datetime import UTC, datetime
 from pathlib import Path
-from time import perf_counter, process_time
+from typing import Any
 
-parser = argparse.ArgumentParser()
-parser.add_argument("networks", nargs="+")
-parser.add_argument("--threads", type=int, default=1)
-parser.add_argument("--rounds", type=int, default=15)
-parser.add_argument("--turns", type=int, default=3, help="calls in a round; the least time counts")
-parser.add_argument("--cpu", action="store_true", help="count processor time: one thread on a busy machine")
-arguments = parser.parse_args()
-clock = process_time if arguments.cpu else perf_counter
-os.environ["OMP_NUM_THREADS"] = str(arguments.threads)
+from striate.api import race
+from striate.runs import write_atomically, write_json
 
-import numpy as np  # noqa: E402  after the number of threads is set
-import torch  # noqa: E402
-
-from striate.capture import capture  # noqa: E402
-from striate.engine.engine import Engine  # noqa: E402
-from striate.graph.fold import fold_batch_norm  # noqa: E402
-from striate.models import card, create  # noqa: E402
-
-Answer = Callable[[], np.ndarray]
-
-
-def lively(name: str) -> torch.nn.Module:
-    """The network with norms that are not the identity, so that folding is tested too."""
-    torch.manual_seed(0)
-    module = create(name).eval()
-    for part in module.modules():
-        if isinstance(part, torch.nn.BatchNorm2d):
-            part.running_mean.normal_(0, 0.1)
-            part.running_var.uniform_(0.5, 1.5)
-    return module
+RESULTS = Path(__file__).parent / "results"
+MEASURED, TABLE = RESULTS / "engine.json", RESULTS / "engine.md"
+FLOORS = {  # median ratio to the fastest rival that is aimed at, batch 1 and 16
+    "vgg16": (2.6, 2.8),
+    "resnet18": (2.0, 2.0),
+    "resnet34": (2.0, 2.0),
+    "resnet50": (1.3, 1.3),
+    "seresnet50": (1.3, 1.3),
+    "googlenet": (1.5, 1.5),
+    "alexnet": (1.2, 1.3),
+    "mobilenet_v2": (1.3, 1.3),
+    "mobilenet_v1": (1.3, 1.3),
+    "shufflenet_v2_x1_0": (1.5, 1.4),
+    "efficientnet_b0": (1.6, 1.5),
+    "lenet5": (3.0, 2.0),
+}
 
 
-def contestants(module: torch.nn.Module, x: torch.Tensor, threads: int) -> dict[str, Answer]:
-    graph, weights = fold_batch_norm(*capture(module, x))
-    engine = Engine(graph, weights, threads=threads)
-    array = x.numpy()
-    found: dict[str, Answer] = {"striate": lambda: engine(array)}
-    last = module.to(memory_format=torch.channels_last)
-    image = x.contiguous(memory_format=torch.channels_last)
-    found["torch"] = lambda: last(image).numpy()
-    with tempfile.TemporaryDirectory() as folder, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        path = Path(folder) / "network.onnx"
-        torch.onnx.export(module, (x,), path, dynamo=False, opset_version=17, input_names=["x"])
-        if find_spec("onnxruntime"):
-            found["onnxruntime"] = onnxruntime_session(path, array, threads)
-        if find_spec("openvino"):
-            found["openvino"] = openvino_request(path, array, threads)
+def measured() -> dict[str, Any]:
+    return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
+
+
+def measure(name: str, batch: int, threads: int, options: argparse.Namespace) -> None:
+    found = race(
+        name,
+        batch=[batch],
+        threads=[threads],
+        engines=options.engines.split(","),
+        rounds=options.rounds,
+        seconds=options.seconds,
+        footprints=False,
+    ).to_json()
+    (heat,) = found.pop("heats")
+    when = {"date": datetime.now(UTC).date().isoformat(), "peak": found["peak"]}
+    record = measured()
+    record[f"{name} {batch} {threads}"] = (
+        heat | when | {key: found[key] for key in ("machine", "versions", "left_out")}
+    )
+    write_json(MEASURED, dict(sorted(record.items())))
+    print(f"{name} batch {batch} threads {threads}: {heat['ratio']} of {heat['best']}", flush=True)
+
+
+def rows(record: dict[str, Any]) -> list[str]:
+    found = []
+    for name, floors in FLOORS.items():
+        for threads in (1, 2):
+            for batch, floor in zip((1, 16), floors, strict=True):
+                heat = record.get(f"{name} {batch} {threads}")
+                if heat is not None:
+                    found.append(row(name, batch, threads, floor, heat))
     return found
 
 
-def onnxruntime_session(path: Path, x: np.ndarray, threads: int) -> Answer:
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return lambda: session.run(None, {"x": x})[0]
-
-
-def openvino_request(path: Path, x: np.ndarray, threads: int) -> Answer:
-    import openvino
-
-    settings = {
-        "INFERENCE_PRECISION_HINT": "f32",
-        "INFERENCE_NUM_THREADS": threads,
-        "NUM_STREAMS": 1,
-        "PERFORMANCE_HINT": "LATENCY",
-        "ENABLE_CPU_PINNING": False,
-    }
-    request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
-    request.set_input_tensor(openvino.Tensor(x))
-
-    def answer() -> np.ndarray:
-        request.infer()
-        return request.get_output_tensor(0).data
-
-    return answer
+def row(name: str, batch: int, threads: int, floor: float, heat: dict[str, Any]) -> str:
+    times = {one["name"]: one["milliseconds"] for one in heat["standings"]}
+    shown = [f"{times[who]:.3g}" if who in times else "-" for who in ENGINES]
+    ratio = "-"
+    if heat["ratio"] is not None:
+        low, high = heat["quartiles"]
+        ratio = f"{heat['ratio']:.2f} ({low:.2f} to {high:.2f})"
+        ratio = f"**{ratio}**" if heat["ratio"] >= floor else ratio
+    ours = next((one for one in heat["standings"] if one["name"] == "striate"), None)
+    speed = f"{ours['gflops']:.0f} ({ours['share']:.0%})" if ours else "-"
+    cells = [name, batch, threads, heat["rounds"], *shown, heat["best"] or "-", ratio, floor, speed]
+    return "| " + " | ".join(map(str, cells)) + " |"
 
 
-def race(name: str, threads: int) -> None:
-    torch.set_num_threads(threads)
-    module = lively(name)
-    x = torch.randn(1, card(name).channels, *card(name).image_size)
-    answers = contestants(module, x, threads)
-    with torch.inference_mode():
-        expected = answers["torch"]().astype(np.float64)
-        for who, answer in answers.items():
-            error = np.linalg.norm(answer() - expected) / np.linalg.norm(expected)
-            if not error < 1e-4:
-                sys.exit(f"{name}: {who} differs from torch by {error:.1e}")
-        times = {who: [] for who in answers}
-        for _ in range(arguments.rounds):
-            for who, answer in answers.items():
-                answer()
-                turns = []
-                for _ in range(arguments.turns):
-                    start = clock()
-                    answer()
-                    turns.append(clock() - start)
-                times[who].append(min(turns))
-    table = {who: np.array(each) * 1e3 for who, each in times.items()}
-    rivals = [who for who in table if who != "striate"]
-    best = min(rivals, key=lambda who: np.median(table[who]))
-    low, ratio, high = np.percentile(table[best] / table["striate"], [25, 50, 75])
-    shown = "  ".join(f"{who} {np.median(each):.2f}" for who, each in table.items())
-    print(f"{name} threads={threads} n={arguments.rounds}: ms {shown}")
-    print(f"  ratio to {best}: {ratio:.2f} (quartiles {low:.2f} to {high:.2f})", flush=True)
+ENGINES = ("striate", "torch", "torch.compile", "onnxruntime", "openvino")
 
 
-for network in arguments.networks:
-    race(network, arguments.threads)
+def table(record: dict[str, Any]) -> str:
+    dates = sorted({heat["date"] for heat in record.values()})
+    machines = {heat["machine"]["processor"]: heat["machine"] for heat in record.values()}
+    versions = {name: v for heat in record.values() for name, v in heat["versions"].items()}
+    peak = max((heat["peak"] for heat in record.values()), default=0)
+    ours = [heat["ratio"] for heat in record.values() if heat["ratio"] is not None]
+    lost = sum(ratio < 1 for ratio in ours)
+    heads = ["network", "batch", "threads", "n", *(f"{who}, ms" for who in ENGINES)]
+    heads += ["best rival", "ratio (quartiles)", "aim", "GFLOP/s (of peak)"]
+    lines = [
+        "# The engine beside its rivals",
+        "",
+        "Milliseconds an image, the median of n rounds in which every engine has its turn in one process; the",
+        "ratio is the best rival's time over ours, taken within each round: median and quartiles. Bold: the aim is",
+        "reached. GFLOP/s are those of the definition, so that Winograd may exceed the peak. All answers agree with",
+        "the definition in float64 to 1e-4 (relative L2). Random weights.",
+        "",
+        *(
+            f"- {name}: {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}"
+            for name, m in machines.items()
+        ),
+        f"- {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}",
+        f"- one core at its peak: {2 * peak / 1e9:.0f} GFLOP/s; measured {' to '.join(dict.fromkeys(dates[:1] + dates[-1:]))}",
+        f"- {len(ours)} of {4 * len(FLOORS)} places measured; in {lost} of them we are slower than the best rival",
+        "",
+        "| " + " | ".join(heads) + " |",
+        "|" + "---|" * len(heads),
+        *rows(record),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("networks", nargs="*", help="default: all of the table")
+    parser.add_argument("--batch", type=int, nargs="+", default=[1, 16])
+    parser.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    parser.add_argument("--engines", default=",".join(ENGINES))
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--seconds", type=float, default=15.0, help="of one place in the table")
+    parser.add_argument("--again", action="store_true", help="also what has been measured")
+    parser.add_argument("--table", action="store_true", help="measure nothing")
+    options = parser.parse_args()
+    for name in () if options.table else options.networks or FLOORS:
+        for threads in options.threads:
+            for batch in options.batch:
+                if options.again or f"{name} {batch} {threads}" not in measured():
+                    measure(name, batch, threads, options)
+    write_atomically(TABLE, table(measured()))
+
+
+if __name__ == "__main__":
+    main()

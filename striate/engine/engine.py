@@ -10,6 +10,7 @@ import os
 import threading
 from collections import OrderedDict
 from collections.abc import Mapping
+from math import prod
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,6 +30,7 @@ from striate.reference import run
 
 SWITCH = "STRIATE_ENGINE"  # "reference": compile nothing
 SIZES_KEPT = 4  # programs for different sizes of input
+NUMPY_VALUES = 2**19  # of the input, at once: NumPy keeps windows beside maps, 3 colour images of 224 x 224
 
 
 class Engine:
@@ -53,11 +55,16 @@ class Engine:
         """The graph's output for images (N, C, H, W)."""
         program = self.program(x.shape[1:])
         if program is None or not len(x):
-            with self._limit():
-                result = run(self.graph, self.weights, x, dtype=np.float32)
-            return result if isinstance(result, np.ndarray) else result[0]
+            return np.concatenate(
+                [self._numpy(x[piece]) for piece in pieces(len(x), x.shape[1:], NUMPY_VALUES)]
+            )
         (output,) = program({self._input: x}, self.graph.outputs)
         return output
+
+    def _numpy(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+        with self._limit():
+            result = run(self.graph, self.weights, x, dtype=np.float32)
+        return result if isinstance(result, np.ndarray) else result[0]
 
     def program(self, size: tuple[int, ...]) -> Program | None:
         """The program for inputs of that size; None where NumPy has to do it."""
@@ -91,6 +98,12 @@ class Engine:
         settings = Settings(target, self.exact or level == "plain", self.threads)
         plan = make_plan(self.graph, self.weights, {self._input: ("N", *size)}, settings)
         return Program(plan, target, self.threads, self._limit)
+
+
+def pieces(count: int, sizes: tuple[int, ...], values: int) -> list[slice]:
+    """A batch, cut where its input exceeds so many values; an empty one is one piece: it has a shape too."""
+    step = max(1, values // max(1, prod(sizes)))
+    return [slice(first, first + step) for first in range(0, max(count, 1), step)]
 
 
 def _switched_off() -> str | None:

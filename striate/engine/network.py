@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from math import prod
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
 from striate.data.preprocess import Preprocessing
-from striate.engine.engine import Engine
+from striate.engine.engine import Engine, pieces
 from striate.engine.table import Table
 from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
 from striate.graph.fold import fold_batch_norm
@@ -25,7 +24,7 @@ from striate.graph.tensors import check_tensors
 from striate.ops import Softmax
 from striate.reference import forward
 
-VALUES_AT_ONCE = 2**19  # of the input: 668 images of 28 x 28 pixels, 3 colour images of 224 x 224
+VALUES_AT_ONCE = 2**23  # of the input: 55 colour images of 224 x 224 pixels; 32 MB where bytes become floats
 
 
 @dataclass(frozen=True)
@@ -104,7 +103,7 @@ class Network:
         """
         x = np.asarray(x)
         self._check(x)
-        return np.concatenate([self._run(x[piece]) for piece in _pieces(len(x), x.shape[1:])])
+        return np.concatenate([self._run(x[piece]) for piece in pieces(len(x), x.shape[1:], VALUES_AT_ONCE)])
 
     def plan(self, *, measure: bool = False, check: bool = False) -> Table:
         """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.
@@ -151,7 +150,7 @@ class Network:
         sources = [images] if isinstance(images, (str, Path, bytes)) else list(images)
         found: list[Prediction] = []
         sizes = (*self._preprocessing.image_size, self._preprocessing.channels)
-        for piece in _pieces(len(sources), sizes) if sources else ():
+        for piece in pieces(len(sources), sizes, VALUES_AT_ONCE) if sources else ():
             keys, pixels = [], []
             for number, source in enumerate(sources[piece], start=piece.start + 1):
                 key = _key(source, number)
@@ -219,12 +218,6 @@ def _image_shape(bundle: Bundle) -> Shape:
         )
     (shape,) = bundle.graph.inputs.values()
     return ("N", *shape[1:])
-
-
-def _pieces(count: int, sizes: tuple[int, ...]) -> list[slice]:
-    """The batch, cut; an empty batch is one empty piece, so that its answer has a shape too."""
-    step = max(1, VALUES_AT_ONCE // max(1, prod(sizes)))
-    return [slice(first, first + step) for first in range(0, max(count, 1), step)]
 
 
 def _fits(actual: tuple[int, ...], wanted: Shape) -> bool:
