@@ -20,6 +20,8 @@ class StriateError(Exception):
     """
 
     exit_code = 2
+    silent = False
+    """True where another process of the same training says it already."""
 
 
 class ArgumentError(StriateError, ValueError):
@@ -76,6 +78,19 @@ class TrainingError(StriateError):
     """Training cannot go on: a loss that is not a number, a network that does not fit the data."""
 
     exit_code = 1
+
+
+class LeftAloneError(StriateError):
+    """Another process of the same training has ended. ``speaks``: nobody else has said why."""
+
+    exit_code = 1
+
+    def __init__(self, speaks: bool) -> None:
+        super().__init__(
+            "Every process of a training must live until its end, and another one has ended: continue with "
+            "striate train --resume RUN."
+        )
+        self.silent = not speaks
 
 
 class MissingExtraError(StriateError, ImportError):

@@ -8,6 +8,7 @@ batch is the (N, C, H, W) view of an (N, H, W, C) array, which torch would not c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import copy
 
 import numpy as np
 import torch
@@ -67,6 +68,12 @@ class Batches:
         """Batches in an epoch."""
         full, rest = divmod(len(self.images), self.batch_size)
         return full if self.shuffle and full else full + bool(rest)
+
+    def whole(self) -> Batches:
+        """The same batches, not dealt out."""
+        batches = copy(self)
+        batches.part = (0, 1)
+        return batches
 
     def size(self, step: int) -> int:
         """Images in the batch of a step, those of all processes together."""

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from striate.errors import ArgumentError
 from striate.machine import processors
 from striate.training.settings import TrainSettings
+from striate.training.team import all_processes, local_processes
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,8 @@ class Placement:
     """``channels_last`` or ``contiguous``."""
     threads: int
     """CPU threads of one operation."""
+    processes: int = 1
+    """How many train together."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -71,7 +74,8 @@ def place(settings: TrainSettings) -> Placement:
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
     layout = "channels_last" if settings.memory_format == "auto" else settings.memory_format
-    return Placement(device, precision, layout, settings.threads or usable_cores())
+    threads = settings.threads or max(1, usable_cores() // local_processes())
+    return Placement(device, precision, layout, threads, all_processes())
 
 
 def has_bf16(device: str) -> bool:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -13,6 +14,15 @@ from torch import Tensor, nn
 from striate.errors import DataError
 from striate.training.device import Placement
 from striate.training.objective import Objective, two_columns
+from striate.training.team import Team
+
+
+class Batches(Protocol):
+    """A split of the images, batch by batch: see ``loop.Batches``."""
+
+    def __len__(self) -> int: ...
+
+    def epoch(self, epoch: int, start_step: int = 0) -> Iterator[tuple[Tensor, Tensor]]: ...
 
 
 @dataclass(frozen=True)
@@ -72,21 +82,69 @@ class Evaluation:
         return torch.from_numpy(self.logits), labels.float() if self.multi_label else labels
 
 
-def evaluate(module: nn.Module, batches: Iterable[tuple[Tensor, Tensor]], placement: Placement) -> Evaluation:
+def evaluate(
+    module: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    placement: Placement,
+) -> Evaluation:
     """Run ``module`` in evaluation mode over ``batches`` of (images, labels); the module is left as it was.
 
     Always in fp32, whatever the training's precision, so that these are the numbers that a bundle of the
     network gives. Raises DataError when there is no image.
     """
-    logits, labels = [], []
     with evaluating(module):
-        for x, y in batches:
-            answer = module(placement.lay_out(x).float()).float().cpu()
-            logits.append(answer if y.dim() == 2 else two_columns(answer))
-            labels.append(y.cpu())
-    if not labels:
+        answers = [_answer(module, x, y, placement) for x, y in batches]
+    if not answers:
         raise DataError("There are no images to evaluate: give a split with at least one image.")
-    return Evaluation(torch.cat(logits).numpy(), torch.cat(labels).numpy())
+    logits, labels = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
+    return Evaluation(logits, labels)
+
+
+def evaluate_together(
+    module: nn.Module,
+    batches: Batches,
+    placement: Placement,
+    team: Team,
+    between: Callable[[int], None] = lambda step: None,
+) -> Evaluation:
+    """``evaluate`` over epoch 0 of ``batches`` by all processes of ``team``; each gets the whole answer.
+
+    Whole batches are dealt out, so that each is computed as a single process computes it, and every image
+    counts once. ``between`` hears, in every process alike, how many batches have been dealt out.
+    """
+    answers: dict[int, tuple[Tensor, Tensor]] = {}
+    with evaluating(module):
+        for first in range(0, len(batches), team.size):
+            between(first)
+            step = first + team.rank
+            if step < len(batches):
+                answers[step] = _answer(module, *next(batches.epoch(0, step)), placement)
+    return _put_together(answers, len(batches), team)
+
+
+def _answer(module: nn.Module, images: Tensor, labels: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
+    logits = module(placement.lay_out(images).float()).float().cpu()
+    return logits if labels.dim() == 2 else two_columns(logits), labels.cpu()
+
+
+def _put_together(answers: dict[int, tuple[Tensor, Tensor]], batches: int, team: Team) -> Evaluation:
+    """All processes' answers in the order of the batches: each adds its own to the others' zeros."""
+    sizes = torch.zeros(batches + 2, dtype=torch.int64)
+    for step, (_, labels) in answers.items():
+        sizes[step] = len(labels)
+    if team.leads:  # it has the first batch
+        logits, labels = answers[0]
+        sizes[-2], sizes[-1] = logits.shape[1], labels.shape[1] if labels.dim() == 2 else 0
+    team.add(sizes)
+    *counts, classes, width = sizes.tolist()
+    every = torch.zeros(sum(counts), classes)
+    wanted = torch.zeros(sum(counts), width) if width else torch.zeros(sum(counts), dtype=torch.int64)
+    for step, (logits, labels) in answers.items():
+        rows = slice(sum(counts[:step]), sum(counts[: step + 1]))
+        every[rows], wanted[rows] = logits, labels.to(wanted.dtype)
+    team.add(every)
+    team.add(wanted)
+    return Evaluation(every.numpy(), wanted.numpy())
 
 
 @contextmanager

@@ -17,9 +17,9 @@ import torch
 from torch import Tensor, nn
 
 from striate.errors import TrainingError
-from striate.training import events, fine_tuning, monitor
+from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.device import Placement, place
-from striate.training.evaluate import Evaluation, evaluate, evaluating
+from striate.training.evaluate import Evaluation, evaluate_together, evaluating
 from striate.training.interruption import Interruption
 from striate.training.machine import prepared
 from striate.training.objective import Objective
@@ -29,7 +29,9 @@ from striate.training.settings import TrainSettings
 from striate.training.state import State
 from striate.training.step import check_fit, update
 from striate.training.tally import Stopwatch
+from striate.training.team import Team
 
+FEW_TO_NORMALISE = 32  # below, the statistics of a part of a batch are a poor guess at those of all images
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
 Batch = tuple[Tensor, Tensor]
@@ -44,6 +46,12 @@ class Batches(Protocol):
 
     def epoch(self, epoch: int, start_step: int = 0) -> Iterator[Batch]:
         """The batches of epoch ``epoch`` (from 0), beginning with that of step ``start_step``."""
+
+    def size(self, step: int) -> int:
+        """Images in the batch of a step, all processes' together. Asked for only where there are several."""
+
+    def whole(self) -> Batches:
+        """The batches as a single process sees them. Asked for only where there are several."""
 
 
 @dataclass(frozen=True)
@@ -72,6 +80,7 @@ def fit(
     objective: Objective | None = None,
     data: str = "",
     resume: bool = False,
+    team: Team | None = None,
     clock: Callable[[], float] = time.perf_counter,
 ) -> FitResult:
     """Train ``module`` in place on ``train``, evaluating on epoch 0 of ``val`` after every epoch.
@@ -81,18 +90,22 @@ def fit(
     data that they belong to. With ``resume`` the newest whole checkpoint there is continued, if there is
     one. A module with a method ``initialise_from(images)`` is shown 2,048 training images before step 0.
 
+    ``team``: the processes that train together, each of which calls this with its part of ``train``
+    (``data.Batches(part=...)``) and all of ``val``; the lead writes, and its listeners hear.
+
     SIGINT and SIGTERM end it after the current step, with a checkpoint. Raises TrainingError (a loss that
     is not a number, a network that does not fit the data), CheckpointError (disk), RunError (the checkpoint
     belongs to other data, other settings or another network).
     """
     if len(train) < 1:
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
-    placement = place(settings)
-    with prepared(placement):
+    placement, team = place(settings), team or Team()
+    with prepared(placement), synced_norm.synchronised(module, team, placement.device, settings.sync_bn):
         tuning = _tuning(placement.move(module), train, settings, placement)
         tuning.between_epochs(module)  # so that the optimiser leaves alone what is frozen throughout
-        state = State(module, settings, placement, folder, data, tuning.lr_shares)
-        reporter = Reporter(state, settings, settings.epochs * len(train), listeners, clock)
+        state = State(module, settings, placement, folder, data, tuning.lr_shares, team)
+        heard = listeners if team.leads else ()
+        reporter = Reporter(state, settings, settings.epochs * len(train), heard, clock)
         objective = objective or Objective(label_smoothing=settings.label_smoothing)
         return _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock).run(resume)
 
@@ -128,7 +141,8 @@ class _Fit:
         self.train, self.val, self.settings, self.placement = train, val, settings, placement
         self.objective = objective
         self.state, self.reporter, self.tuning, self.clock = state, reporter, tuning, clock
-        self.module = state.module
+        self.module, self.team = state.module, state.team
+        self.forward: nn.Module = state.module
         self.interruption = Interruption()
         self.evaluation: Evaluation | None = None
 
@@ -136,6 +150,8 @@ class _Fit:
         resumed_from = self.state.resume(self.reporter.warn) if resume else None
         if self.state.step == 0:
             self._look_at_the_data()
+        self.state.follow_the_lead()
+        self._warn_of_small_parts()
         self.reporter.started(len(self.train), resumed_from)
         interrupted = False
         with self.interruption:
@@ -161,8 +177,11 @@ class _Fit:
         images, labels = next(batches)
         check_fit(self.module, images, labels, self.placement, self.objective)
         initialise = getattr(self.module, "initialise_from", None)
-        if initialise is None:
+        if initialise is None or not self.team.leads:
             return
+        if self.team.size > 1:
+            batches = self.train.whole().epoch(0)
+            images = next(batches)[0]
         seen = [images]
         while sum(map(len, seen)) < IMAGES_TO_START_FROM and (batch := next(batches, None)) is not None:
             seen.append(batch[0])
@@ -174,31 +193,51 @@ class _Fit:
         watch = Stopwatch(self.clock)
         self.reporter.epoch_started()
         self.tuning.begin_epoch(self.module, self.state.epoch)
+        self.forward = self.team.share(self.module, self._rehearse)
         saved = self.clock()
         rest = self.train.epoch(self.state.epoch, start_step=self.state.step_in_epoch)
         for images, labels in watch.waiting_for(rest):
             self._step(images, labels)
-            watch.count(len(labels))
+            watch.count(self._whole(self.state.step_in_epoch - 1, labels))
             self.reporter.step_done(watch, last_of_epoch=self.state.step_in_epoch == len(self.train))
-            if self._is_due(saved):
+            stop, due = self.team.any(self.interruption.asked, self._is_due(saved))
+            if due:
                 self._save()
                 saved = self.clock()
-            self._stop_if_asked()
+            if stop:
+                raise _Stop
         watch.stop()
         dead = self._evaluate()
         self.reporter.epoch_ended(watch, self.evaluation, dead)
         self.state.next_epoch()
         self._save()
 
+    def _rehearse(self, forward: nn.Module) -> None:
+        """Two images forward and their gradients back; nothing but the gradients is left of it."""
+        start = min(self.state.step_in_epoch, len(self.train) - 1)
+        images, labels = (part[:2] for part in next(self.train.epoch(self.state.epoch, start)))
+        before = [buffer.clone() for buffer in self.module.buffers()]
+        with self.placement.autocast():
+            answer = forward(self.placement.lay_out(images))
+        self.objective.loss(answer, labels.to(self.placement.device)).backward()  # type: ignore[no-untyped-call]
+        with torch.no_grad():
+            for buffer, old in zip(self.module.buffers(), before, strict=True):
+                buffer.copy_(old)
+
     def _step(self, images: Tensor, labels: Tensor) -> None:
         state = self.state
         seed_step(self.settings.seed, state.step)
         labels = labels.to(self.placement.device, non_blocking=True)
         lr = self.reporter.lr(state.step)
+        whole = self._whole(state.step_in_epoch, labels)
+        own = self.team.own(whole) if self.team.size > 1 else whole  # none: one image came for its shape
+        synced_norm.count_absent(own == 0)
         loss, right = update(
-            self.module, state.optimiser, images, labels, lr, self.settings, self.placement, self.objective
-        )
-        state.count(loss, right, len(labels))
+            self.forward, state.optimiser, images, labels, lr, self.settings, self.placement, self.objective,
+            share=own * self.team.size / whole,
+            parts=max(1, min(self.settings.accumulate, whole // self.team.size)),  # as many in every process
+        )  # fmt: skip
+        state.count(loss, right, own)
         if self.placement.device == "cpu":  # a GPU would have to be waited for; there the reports look
             self.reporter.require_numbers(loss.item())
 
@@ -208,7 +247,10 @@ class _Fit:
         if self.val is None:
             return None
         with self.state.final_weights():
-            self.evaluation = evaluate(self.module, self._unless_stopped(self.val.epoch(0)), self.placement)
+            self.team.follow(self.module.buffers())  # running statistics of the lead's
+            self.evaluation = evaluate_together(
+                self.module, self.val, self.placement, self.team, lambda _: self._stop_if_asked()
+            )
             images = self.placement.lay_out(next(self.val.epoch(0))[0]).float()
             with evaluating(self.module):
                 layers = monitor.watch_relus(self.module, lambda: self.module(images))
@@ -223,10 +265,20 @@ class _Fit:
         often, minutes = self.settings.checkpoint_steps, self.settings.checkpoint_minutes
         return (often is not None and self.state.step % often == 0) or self.clock() - saved >= 60 * minutes
 
-    def _unless_stopped(self, batches: Iterator[Batch]) -> Iterator[Batch]:
-        for batch in batches:
-            self._stop_if_asked()
-            yield batch
+    def _whole(self, step: int, labels: Tensor) -> int:
+        """Images in the batch of a step of the epoch, those of the other processes included."""
+        return self.train.size(step) if self.team.size > 1 else len(labels)
+
+    def _warn_of_small_parts(self) -> None:
+        part = self.settings.batch_size // self.team.size
+        normalised = any(
+            isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in self.module.modules()
+        )
+        if self.team.size > 1 and part < FEW_TO_NORMALISE and normalised and not self.settings.sync_bn:
+            self.reporter.warn(
+                f"Batch normalisation sees the {part} images of its own process in each step: sync_bn makes "
+                f"it see all {self.settings.batch_size}, as a single process does."
+            )
 
     def _save(self) -> None:
         """A checkpoint, but never one with weights that are not numbers."""
@@ -236,5 +288,6 @@ class _Fit:
             self.reporter.emit(events.CheckpointSaved(self.state.epoch, self.state.step, path))
 
     def _stop_if_asked(self) -> None:
-        if self.interruption.asked:
+        (stop,) = self.team.any(self.interruption.asked)
+        if stop:
             raise _Stop

@@ -136,6 +136,9 @@ class TrainSettings:
     """Batch norms normalise by the statistics that they have and do not change them; their scale and shift
     learn. For weights that were learned on more images than there are now."""
 
+    sync_bn: bool = False
+    """Whether batch normalisation sees the whole batch when processes share it; else each its part."""
+
     seed: int = 0
     """All randomness of the training follows from this number: weights, order, augmentation, dropout."""
 

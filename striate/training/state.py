@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,14 @@ from striate.training.evaluate import Evaluation
 from striate.training.optimiser import Optimiser
 from striate.training.settings import TrainSettings
 from striate.training.tally import Tally
+from striate.training.team import Team
 
 
 class State:
     """Moves ``module`` to its place and keeps everything that changes from step to step.
 
-    ``folder`` is where checkpoints go, None for nowhere; ``data`` the fingerprint of the data, ``lr_shares``
-    the learning rate of parameters as a share of the step's.
+    ``folder`` is where the lead of ``team`` writes checkpoints, None for nowhere; ``data`` the fingerprint of
+    the data, ``lr_shares`` the learning rate of parameters as a share of the step's.
     """
 
     def __init__(
@@ -36,6 +38,7 @@ class State:
         folder: Path | None,
         data: str,
         lr_shares: Mapping[str, float] | None = None,
+        team: Team | None = None,
     ) -> None:
         self.module = placement.move(module)
         self.optimiser = Optimiser(module, settings, lr_shares)
@@ -43,7 +46,7 @@ class State:
         self.step = self.epoch = self.step_in_epoch = 0
         self.checkpoint: Path | None = None
         self.best: Best | None = None
-        self.placement = placement
+        self.placement, self.team = placement, team or Team()
         self._settings, self._folder, self._data = settings, folder, data
         self._saved_at: tuple[int, int] | None = None
         self.begin_average()
@@ -54,8 +57,8 @@ class State:
         self._average = Average(self.module, decay) if decay is not None else None
 
     def count(self, loss: Tensor, right: Tensor, images: int) -> None:
-        """A step is done: its mean loss, its count of right answers, its size."""
-        self.tally.add(loss, right, images)
+        """A step is done: this process's mean loss, its count of right answers, its number of images."""
+        self.tally.add(loss, right, images, self.team)
         self.step += 1
         self.step_in_epoch += 1
         if self._average is not None:
@@ -84,12 +87,12 @@ class State:
             self._average.hand_over()
 
     def save(self) -> Path | None:
-        """Write a checkpoint and return its path; None when there is no folder or nothing new.
+        """Write a checkpoint and return its path; None without a folder, news or the lead.
 
         Raises CheckpointError when the disk refuses.
         """
         position = (self.step, self.epoch)
-        if self._folder is None or position == self._saved_at:
+        if self._folder is None or position == self._saved_at or not self.team.leads:
             return None
         self.checkpoint = checkpoint.save(
             self._folder,
@@ -111,14 +114,29 @@ class State:
     def resume(self, warn: Callable[[str], None]) -> Path | None:
         """Continue the newest whole checkpoint; returns its path, None when there is none.
 
-        Raises RunError when it belongs to other data, other settings or another network, CheckpointError
-        when no checkpoint can be read. ``warn`` hears what else the user should know.
+        The lead reads it and tells the others. Raises RunError when it belongs to other data, other settings
+        or another network, CheckpointError when no checkpoint can be read. ``warn`` hears what else the user
+        should know.
         """
+        told = self.team.tell(lambda: self._restore(warn))
+        if told is None:
+            return None
+        self.step, self.epoch, self.step_in_epoch = told["position"]
+        self.best = Best(**told["best"]) if told["best"] is not None else None
+        self._saved_at = (self.step, self.epoch)
+        self.checkpoint = Path(told["path"])
+        return self.checkpoint
+
+    def follow_the_lead(self) -> None:
+        """Take all numbers from the lead of the team."""
+        self.team.follow(self._tensors().values())
+
+    def _restore(self, warn: Callable[[str], None]) -> dict[str, Any] | None:
         found = checkpoint.load_newest(self._folder, warn) if self._folder is not None else None
         if self._folder is None or found is None:
             return None
         self._refuse_other_run(found)
-        if dict(found.placement) != self.placement.to_json():
+        if {"processes": 1, **found.placement} != self.placement.to_json():
             warn(
                 f"The run began with {_in_words(found.placement)} and goes on with "
                 f"{_in_words(self.placement.to_json())}: the result may differ in the last digits."
@@ -129,11 +147,11 @@ class State:
         self.begin_average()
         if self._average is not None:
             self._average.restore(found.part("average"))
-        self.step, self.epoch, self.step_in_epoch = found.step, found.epoch, found.step_in_epoch
-        self.best = found.best
-        self._saved_at = (self.step, self.epoch)
-        self.checkpoint = checkpoint.path_of(self._folder, found.step)
-        return self.checkpoint
+        return {
+            "position": [found.step, found.epoch, found.step_in_epoch],
+            "best": asdict(found.best) if found.best is not None else None,
+            "path": str(checkpoint.path_of(self._folder, found.step)),
+        }
 
     def _tensors(self) -> dict[str, Tensor]:
         parts = {

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import torch
 from torch import Tensor, nn
 
@@ -22,20 +24,30 @@ def update(
     settings: TrainSettings,
     placement: Placement,
     objective: Objective,
+    share: float = 1.0,
+    parts: int | None = None,
 ) -> tuple[Tensor, Tensor]:
     """Change the weights once for ``images`` (N, C, H, W) and ``labels``, which the objective understands.
+
+    ``share`` is what these images count when several processes work on a batch, 1 for an equal part of it;
+    ``parts`` in how many pieces they pass through the network (None: as many as the settings say).
 
     Returns, without waiting for a GPU, the objective's loss over the batch (nats) and the number of images
     that were answered rightly, both as tensors of no axes. bf16 needs no loss scaling: its exponent has the
     range of fp32's.
     """
     optimiser.forget_gradients()
+    parts = parts or min(settings.accumulate, len(images))
     losses, right = [], []
-    for part, asked in zip(images.chunk(settings.accumulate), labels.chunk(settings.accumulate), strict=True):
-        with placement.autocast():
-            answer = module(placement.lay_out(part))
-        loss = objective.loss(answer, asked) * (len(part) / len(images))
-        loss.backward()  # type: ignore[no-untyped-call]
+    for number, (part, asked) in enumerate(
+        zip(images.tensor_split(parts), labels.tensor_split(parts), strict=True), start=1
+    ):
+        alone = getattr(module, "no_sync", nullcontext) if number < parts else nullcontext
+        with alone():  # of several processes: gradients are exchanged once, with those of the last part
+            with placement.autocast():
+                answer = module(placement.lay_out(part))
+            loss = objective.loss(answer, asked) * (len(part) / len(images))
+            (loss * share if share != 1 else loss).backward()  # type: ignore[no-untyped-call]
         with torch.no_grad():
             losses.append(loss.detach())
             right.append(objective.right(answer, asked))

@@ -9,6 +9,8 @@ from typing import TypeVar
 import torch
 from torch import Tensor
 
+from striate.training.team import Team
+
 T = TypeVar("T")
 
 
@@ -18,11 +20,13 @@ class Tally:
     def __init__(self, device: str) -> None:
         self._sums = torch.zeros(3, dtype=torch.float64, device=device)
 
-    def add(self, loss: Tensor, right: Tensor, images: int) -> None:
-        """Take in a batch: its mean loss, its count of right answers, its size."""
-        self._sums[0] += loss * images
-        self._sums[1] += right
-        self._sums[2] += images
+    def add(self, loss: Tensor, right: Tensor, images: int, team: Team) -> None:
+        """Take in a batch: the mean loss, the count of right answers and the size of every process's part."""
+        batch = torch.zeros_like(self._sums)
+        if images:
+            batch[0], batch[1], batch[2] = loss * images, right, images
+        team.add(batch)
+        self._sums += batch
 
     def read(self) -> tuple[float, float]:
         """Mean loss (nats) and share of right answers; waits for the device. NaN before the first batch."""
