@@ -74,18 +74,26 @@ class Layout:
         strides = tuple(4 * step for step in steps)
         return np.lib.stride_tricks.as_strided(buffer[self.start :], shape, strides)
 
-    def write(self, buffer: NDArray[np.float32], x: NDArray[np.float32]) -> None:
-        """Lay x (images, C, H, W) into the buffer; lanes beyond the last channel become 0."""
-        images, view = len(x), self.view(buffer)
-        spare = self.blocks * self.lanes - self.channels
-        if spare:
-            x = np.concatenate([x, np.zeros((images, spare, *x.shape[2:]), np.float32)], 1)
-        blocked = x.reshape(images, self.blocks, self.lanes, self.height, self.width)
-        view[:images] = blocked.transpose(0, 1, 3, 4, 2)
+    def write(self, view: NDArray[np.float32], x: NDArray[np.float32]) -> None:
+        """Lay x (images, C, H, W) into a ``view``; lanes beyond the last channel become 0."""
+        images, lanes = len(x), self.lanes
+        if lanes == 1:
+            view[:images, ..., 0] = x
+            return
+        full, rest = divmod(self.channels, lanes)
+        if full:
+            blocked = x[:, : full * lanes].reshape(images, full, lanes, self.height, self.width)
+            view[:images, :full] = blocked.transpose(0, 1, 3, 4, 2)
+        if rest:
+            view[:images, full, ..., :rest] = x[:, full * lanes :].transpose(0, 2, 3, 1)
+            view[:images, full, ..., rest:] = 0
 
-    def read(self, buffer: NDArray[np.float32], images: int) -> NDArray[np.float32]:
-        """(images, C, H, W): a copy."""
-        planes = self.view(buffer)[:images].transpose(0, 1, 4, 2, 3)
+    def read(self, view: NDArray[np.float32], images: int) -> NDArray[np.float32]:
+        """A copy of a ``view``: (images, C, H, W), or (images, C) of a map of one pixel."""
+        if self.pixels == 1:
+            flat = view[:images].reshape(images, self.blocks * self.lanes)
+            return flat[:, : self.channels].copy()
+        planes = view[:images].transpose(0, 1, 4, 2, 3)
         full = planes.reshape(images, self.blocks * self.lanes, self.height, self.width)
         return full[:, : self.channels].copy()
 

@@ -13,7 +13,7 @@ import numpy as np
 from striate import ops
 from striate.arithmetic import graph_shapes
 from striate.engine.kernels.activation import POINTWISE
-from striate.engine.stage import Gather, Move, Outside, Pair, Stage, Value, natural_dims
+from striate.engine.stage import Affine, Gather, Move, Outside, Pair, Raised, Stage, Value, natural_dims
 from striate.errors import StriateError
 from striate.graph.graph import Graph, Node, Shape
 
@@ -46,6 +46,11 @@ class Lowering:
         self._absorbed: set[str] = set()
         self._stored: set[str] = set()
         self._shapes = _shapes(graph, inputs)
+        self._numbers = {
+            node.name: float(np.asarray(weights[node.weights["value"]]).ravel()[0])
+            for node in graph
+            if isinstance(node.op, ops.Constant) and np.asarray(weights[node.weights["value"]]).size == 1
+        }
         self._uses = Counter([value for node in graph for value in node.inputs] + list(graph.outputs))
         for name in graph.inputs:
             self._new_value(name)
@@ -141,21 +146,43 @@ class Lowering:
     # --- a stage and what joins it --------------------------------------------------------------------------
 
     def _stage(self, node: Node) -> Stage | None:
-        if any(name not in self.values for name in node.inputs) or node.op.outputs > 1:
+        op = self._with_number(node)
+        names = [name for name in node.inputs if op is node.op or name not in self._numbers]
+        if any(name not in self.values for name in names) or op.outputs > 1:
             return None
-        inputs = tuple(self.values[name] for name in node.inputs)
+        inputs = tuple(self.values[name] for name in names)
         output = Value(node.name, self._shapes[node.name], natural_dims(self._shapes[node.name]))
-        pointwise = isinstance(node.op, POINTWISE)
-        if pointwise:  # it may keep whatever storage its input has
+        if isinstance(op, POINTWISE):  # it may keep whatever storage its input has
             output = Value(node.name, self._shapes[node.name], inputs[0].dims)
-        stage = Stage(node.op, inputs, output, self._tensors(node), covers=(node.name,))
+        stage = Stage(op, inputs, output, self._tensors(node), covers=(node.name,))
         if not self._accepts(stage):
             return None
-        for name in node.inputs:
+        for name in names:
             self._settle(name)
         stage = self._with_depthwise(self._absorb(stage))
         self.values[stage.output.root] = stage.output
         return stage
+
+    def _with_number(self, node: Node) -> ops.Op:
+        """A join with a number acts on each value alone; any other word is what it was."""
+        numbers = [self._numbers.get(name) for name in node.inputs]
+        changed = self._shapes.get(node.name) not in [self._shapes.get(name) for name in node.inputs]
+        if len(numbers) != 2 or numbers.count(None) != 1 or changed:
+            return node.op
+        match node.op, numbers:
+            case ops.Multiply(), [None, float(a)] | [float(a), None]:
+                return Affine(a, 0.0)
+            case ops.Add(), [None, float(b)] | [float(b), None]:
+                return Affine(1.0, b)
+            case ops.Subtract(), [None, float(b)]:
+                return Affine(1.0, -b)
+            case ops.Subtract(), [float(b), None]:
+                return Affine(-1.0, b)
+            case ops.Divide(), [None, float(a)] if a:
+                return Affine(1 / a, 0.0)
+            case ops.Power(), [None, float(e)] if 0 < abs(e) <= 8 and e * 4 == int(e * 4):
+                return Raised(e)
+        return node.op
 
     def _absorb(self, stage: Stage) -> Stage:
         """Take over the activations and the addition that follow, as long as nobody else reads in between."""
@@ -165,12 +192,12 @@ class Lowering:
             if len(readers) != 1 or self._uses[name] != 1:
                 return stage
             (reader,) = readers
-            added = stage.added
-            if isinstance(reader.op, ops.Add):
+            added, op = stage.added, self._with_number(reader)
+            if isinstance(op, ops.Add):
                 added = self._other(stage, reader)
                 if added is None:
                     return stage
-            elif not isinstance(reader.op, POINTWISE):
+            elif not isinstance(op, POINTWISE):
                 return stage
             output = Value(reader.name, self._shapes[reader.name], stage.output.dims)
             longer = Stage(
@@ -178,7 +205,7 @@ class Lowering:
                 stage.inputs,
                 output,
                 stage.tensors,
-                (*stage.words, reader.op),
+                (*stage.words, op),
                 added,
                 (*stage.covers, reader.name),
             )

@@ -103,7 +103,10 @@ class Network:
         """
         x = np.asarray(x)
         self._check(x)
-        return np.concatenate([self._run(x[piece]) for piece in pieces(len(x), x.shape[1:], VALUES_AT_ONCE)])
+        cuts = pieces(len(x), x.shape[1:], VALUES_AT_ONCE)
+        if len(cuts) == 1:
+            return self._run(x)
+        return np.concatenate([self._run(x[cut]) for cut in cuts])
 
     def plan(self, *, measure: bool = False, check: bool = False) -> Table:
         """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.

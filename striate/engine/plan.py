@@ -17,6 +17,7 @@ from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.layout import Layout, joined
 from striate.engine.lower import Lowering
 from striate.engine.memory import Life, arrange
+from striate.engine.padding import settled
 from striate.engine.stage import Move, Outside, Stage, Value
 from striate.graph.graph import Graph, Shape
 
@@ -50,7 +51,7 @@ def make_plan(
     graph: Graph, weights: Mapping[str, np.ndarray], inputs: Mapping[str, Shape], settings: Settings
 ) -> Plan:
     """Raises NotLowerableError for a graph whose values are not one for each image."""
-    lowering = Lowering(graph, weights, inputs, accepts)
+    lowering = Lowering(settled(graph), weights, inputs, accepts)
     return _Planning(lowering, settings).plan()
 
 

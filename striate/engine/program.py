@@ -59,10 +59,13 @@ class Program:
         self._stretches = _stretches(plan.steps)
         self._steps = steps
         self._arena: dict[str, Array] = {}
+        self._views: dict[str, Array] = {}  # of values, as NumPy sees them
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
         self._arrived = np.zeros(16, np.int64)
+        self._start, self._meeting = self._table.ctypes.data, self._arrived.ctypes.data
+        self._own = [scratch.ctypes.data for scratch in self._scratch]
         self._work = sum(step.part.kernel.multiply_adds for step in steps)
         self.at_once = min(MOST_IMAGES, max(1, ARENA // max(1, plan.arena)))
         self._fresh()
@@ -75,9 +78,11 @@ class Program:
     def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
         """The outputs for these inputs, one array each, the first axis being the images."""
         count = len(next(iter(inputs.values())))
+        if count <= self.at_once:
+            return self._piece(inputs, outputs)
         pieces = [
             self._piece({name: x[at : at + self.at_once] for name, x in inputs.items()}, outputs)
-            for at in range(0, max(1, count), self.at_once)
+            for at in range(0, count, self.at_once)
         ]
         return tuple(np.concatenate(parts) for parts in zip(*pieces, strict=True))
 
@@ -108,9 +113,8 @@ class Program:
 
     def _share(self, stretch: Stretch, images: int, hand: int, hands: int) -> None:
         """One thread's share of a stretch; the GIL is free meanwhile."""
-        start = self._table.ctypes.data + 8 * FIELDS * stretch.first
-        scratch, arrived = self._scratch[hand].ctypes.data, self._arrived.ctypes.data
-        self._drive(start, stretch.count, images, hand, hands, scratch, arrived, _GIVE_WAY)
+        start = self._start + 8 * FIELDS * stretch.first
+        self._drive(start, stretch.count, images, hand, hands, self._own[hand], self._meeting, _GIVE_WAY)
 
     def measure(self, repeats: int = 5) -> list[float]:
         """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.
@@ -161,16 +165,20 @@ class Program:
 
     def _read(self, name: str, host: Mapping[str, Array], images: int) -> Array:
         if name in host:
-            return host[name]
+            return host[name].copy()  # whoever gets it may write into it
         value = self.plan.values[name]
-        layout, buffer = self.plan.layouts[value.root], self._arena[self.plan.buffers[value.root]]
-        return layout.read(buffer, images).reshape(images, *value.shape)
+        found = self.plan.layouts[value.root].read(self._view(value.root), images)
+        return found.reshape(images, *value.shape)
 
     def _write(self, name: str, x: Array) -> None:
         value = self.plan.values[name]
-        buffer = self._arena.get(self.plan.buffers[value.root])
-        if buffer is not None and len(x):
-            self.plan.layouts[value.root].write(buffer, x.reshape(len(x), *value.dims))
+        if len(x) and self.plan.buffers[value.root] in self._arena:
+            self.plan.layouts[value.root].write(self._view(value.root), x.reshape(len(x), *value.dims))
+
+    def _view(self, root: str) -> Array:
+        if root not in self._views:
+            self._views[root] = self.plan.layouts[root].view(self._arena[self.plan.buffers[root]])
+        return self._views[root]
 
     # --- memory -------------------------------------------------------------------------------------------
 
@@ -188,6 +196,7 @@ class Program:
                 for name, size in plan.sizes.items()
             }
         self._images = images
+        self._views = {}
         self._tables = []
         for row, step in zip(self._table, self._steps, strict=False):
             part = step.part

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, recipe
 from striate.engine.kernels.activation import POINTWISE
 from striate.engine.kernels.elementwise import JOINS, Elementwise
 from striate.engine.kernels.move import Gathering
+from striate.engine.recipe_channels import padded
 from striate.engine.recipe_pool import finish_of
 from striate.engine.stage import Move, Stage
 
@@ -36,12 +35,7 @@ class Pointwise(Recipe):
         sources = tuple(layouts[value.root] for value in stage.inputs)
         kernel = Elementwise(stage.op, sources, target, finish)
         values = {f"source{i}": value.root for i, value in enumerate(stage.inputs)}
-        constants = {}
-        for role, tensor in stage.tensors.items():
-            padded = np.zeros(target.blocks * target.lanes, np.float32)
-            padded[: target.channels] = tensor  # one slope for all channels, or one each
-            constants[role] = padded
-        return [Part(kernel, {**values, "target": stage.output.root, **more}, constants)]
+        return [Part(kernel, {**values, "target": stage.output.root, **more}, padded(stage, target))]
 
 
 @recipe(Move)

@@ -1,5 +1,19 @@
 """All recipes: importing this file enters them."""
 
-from striate.engine import recipe_convolution, recipe_pair, recipe_pointwise, recipe_pool
+from striate.engine import (
+    recipe_channels,
+    recipe_convolution,
+    recipe_pair,
+    recipe_pick,
+    recipe_pointwise,
+    recipe_pool,
+)
 
-__all__ = ["recipe_convolution", "recipe_pair", "recipe_pointwise", "recipe_pool"]
+__all__ = [
+    "recipe_channels",
+    "recipe_convolution",
+    "recipe_pair",
+    "recipe_pick",
+    "recipe_pointwise",
+    "recipe_pool",
+]

@@ -85,6 +85,21 @@ class Pair(Op):
 
 
 @dataclass(frozen=True)
+class Affine(Op):
+    """factor * x + shift: a join with a number. Not a word of the vocabulary."""
+
+    factor: float
+    shift: float
+
+
+@dataclass(frozen=True)
+class Raised(Op):
+    """x ** exponent, for a number. Not a word of the vocabulary."""
+
+    exponent: float
+
+
+@dataclass(frozen=True)
 class Gather:
     """A value made of channels of others: channel c is channel ``channels[c][1]`` of ``channels[c][0]``."""
 

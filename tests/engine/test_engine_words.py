@@ -6,7 +6,16 @@ from typing import Any
 
 import numpy as np
 import pytest
-from engine_world import chain, compare, one_word, outside, program_of, random_inputs, random_weights
+from engine_world import (
+    chain,
+    compare,
+    one_word,
+    outside,
+    program_of,
+    random_inputs,
+    random_weights,
+    relative_error,
+)
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +24,7 @@ from striate.arithmetic import output_shapes
 from striate.errors import ShapeError
 from striate.graph.graph import Graph, Node
 from striate.ops import WORDS
-from striate.reference import forward
+from striate.reference import forward, run
 
 FEW = settings(max_examples=25, deadline=None, derandomize=True)
 SIZES = st.sampled_from([1, 2, 3, 5, 7, 11, 13, 17])
@@ -100,11 +109,71 @@ def test_pairs_of_convolutions(
     assert "1x1 + depthwise" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
 
 
-@pytest.mark.parametrize("mode", ["reflect", "replicate", "circular"])
-def test_other_paddings_run_in_numpy(mode: str) -> None:
-    op = ops.Conv2d(3, 5, 3, padding=1, padding_mode=mode)
-    program = compare(one_word(op, (3, 6, 5)), 2, compiled=False)
-    assert outside(program.plan) == ["Conv2d"]
+@pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
+@pytest.mark.parametrize("shape", [(3, 6, 5), (20, 7, 4), (5, 9)])
+def test_all_paddings(mode: str, shape: tuple[int, ...]) -> None:
+    """Of a convolution, and as a word of its own, before a convolution and before something else."""
+    axes, sides = len(shape) - 1, ((2, 1), (0, 2))[-(len(shape) - 1) :]
+    conv = ops.Conv1d if axes == 1 else ops.Conv2d
+    compare(one_word(conv(shape[0], 5, 3, padding=1, padding_mode=mode), shape), 2)
+    compare(chain(ops.Pad(sides, mode), ops.Tanh(), shape=shape), 2)
+    compare(chain(ops.Pad(sides, mode), conv(shape[0], 5, 3, padding=1), shape=shape), 2)
+
+
+@pytest.mark.parametrize(
+    "op",
+    [
+        ops.Pad(((-1, 2), (1, -2))),
+        ops.Slice(2, 1, None, 2),
+        ops.Slice(-1, 1, -1),
+        ops.Upsample(scale_factor=2.0),
+        ops.Upsample(size=(9, 11)),
+    ],
+)
+def test_pixels_picked(op: ops.Op) -> None:
+    compare(chain(op, ops.ReLU(), shape=(19, 6, 7)), 2)
+
+
+@pytest.mark.parametrize("channels", [1, 3, 8, 21, 96])
+@pytest.mark.parametrize("size", [(), (4, 3)])
+def test_words_over_channels(channels: int, size: tuple[int, ...]) -> None:
+    words: list[ops.Op] = [ops.LayerNorm(channels), ops.Softmax(1), ops.LogSoftmax(1)]
+    if size:
+        words += [ops.LocalResponseNorm(5, 0.3, 0.75, 2), ops.LocalResponseNorm(4, 0.5, 0.6)]
+        words += [ops.GlobalResponseNorm(channels), ops.LayerNorm(channels, affine=False)]
+    for op in words:
+        compare(chain(op, ops.Tanh(), shape=(channels, *size)), 2, limit=5e-6)
+
+
+@pytest.mark.parametrize(
+    ("join", "number", "first"),
+    [
+        (ops.Multiply, 1.7, False),
+        (ops.Add, -0.3, True),
+        (ops.Subtract, 0.4, False),
+        (ops.Subtract, 0.4, True),
+        (ops.Divide, 3.0, False),
+        (ops.Power, 2.0, False),
+        (ops.Power, 0.75, False),
+        (ops.Power, -1.5, False),
+    ],
+)
+def test_joins_with_a_number(join: type[ops.Op], number: float, first: bool) -> None:
+    """Alone, and after a convolution that takes them over."""
+    for before in (ops.Absolute(), ops.Conv2d(5, 5, 1)):
+        if join is ops.Power and number != 2.0 and not isinstance(before, ops.Absolute):
+            continue
+        nodes = [Node("a", before, ("x0",), {role: f"a.{role}" for role in before.roles})]
+        nodes.append(Node("n", ops.Constant(()), (), {"value": "n"}))
+        nodes.append(Node("y", join(), ("n", "a") if first else ("a", "n")))
+        graph = Graph({"x0": ("N", 5, 4, 3)}, tuple(nodes), ("y",))
+        weights = {**random_weights(graph), "n": np.array(number, np.float32)}
+        program = program_of(graph, weights)
+        inputs = random_inputs(graph, 2)
+        expected = run(graph, weights, inputs)
+        (found,) = program(inputs, ("y",))
+        assert relative_error(found, expected) < 2e-6
+        assert outside(program.plan) == [] and len(program.plan.steps) == 1
 
 
 @st.composite
@@ -170,10 +239,11 @@ POINTWISE = [
     ops.Negate(),
     ops.Absolute(),
 ]
+FUNCTIONS = [ops.Exponential(), ops.SquareRoot(), ops.Logarithm()]
 
 
 @pytest.mark.parametrize(
-    "op", [*POINTWISE, ops.PReLU(), ops.PReLU(21), ops.Scale(21), ops.Scale(21, bias=False)]
+    "op", [*POINTWISE, *FUNCTIONS, ops.PReLU(), ops.PReLU(21), ops.Scale(21), ops.Scale(21, bias=False)]
 )
 def test_pointwise_words(op: ops.Op) -> None:
     compare(one_word(op, (21, 4, 3)), 2)
@@ -197,12 +267,12 @@ def test_activations_far_from_zero(op: ops.Op) -> None:
 MAP, GATE = (21, 4, 3), (21, 1, 1)
 
 
-@pytest.mark.parametrize("op", [ops.Add(), ops.Subtract(), ops.Multiply(), ops.Maximum(), ops.Minimum()])
+@pytest.mark.parametrize("join", ["Add", "Subtract", "Multiply", "Divide", "Maximum", "Minimum"])
 @pytest.mark.parametrize(
     "shapes", [((21, 4, 3), (21, 4, 3)), ((21, 4, 3), (21, 1, 1)), ((21, 1, 1), (21, 4, 3))]
 )
-def test_joins(op: ops.Op, shapes: tuple[tuple[int, ...], ...]) -> None:
-    compare(one_word(op, *shapes), 2)
+def test_joins(join: str, shapes: tuple[tuple[int, ...], ...]) -> None:
+    compare(one_word(WORDS[join](), *shapes), 2)
 
 
 @FEW
@@ -243,7 +313,7 @@ def test_a_map_made_by_a_dense_layer() -> None:
 
 
 def test_words_without_a_kernel_run_in_numpy_between_the_others() -> None:
-    words = (ops.Conv2d(3, 8, 3), ops.ReLU(), ops.LocalResponseNorm(5), ops.Conv2d(8, 4, 3), ops.Softmax(1))
+    words = (ops.Conv2d(3, 8, 3), ops.ReLU(), ops.LocalResponseNorm(9), ops.Conv2d(8, 4, 3), ops.Softmax(2))
     program = compare(chain(*words, shape=(3, 9, 8)), 3, compiled=False)
     assert outside(program.plan) == ["LocalResponseNorm", "Softmax"]
 

@@ -14,12 +14,25 @@ from llvmlite import ir
 
 from striate import ops
 from striate.engine.emit import I32, Emitter, Vector
+from striate.engine.stage import Affine, Raised
 
 _ROUND = 1.5 * 2.0**23  # adding it leaves no room for a fraction: the sum's last bits are the nearest integer
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; the first has few bits
 # (e^r - 1) / r on |r| <= ln 2 / 2, fitted to the least maximal error of e^r: 9.3e-8
 _GROWTH = (1.0, 0.4999913275241852, 0.16666358709335327, 0.04189950227737427, 0.008379393257200718)
+# (ln(1 + t) - t) / t^2 for 1 + t from sqrt(1/2) to sqrt(2); error of the logarithm 4e-9 t
+_LOGARITHM = (
+    -0.49999988079071045,
+    0.3333330750465393,
+    -0.2500152289867401,
+    0.2000301480293274,
+    -0.16611149907112122,
+    0.1416347175836563,
+    -0.1320880502462387,
+    0.13004818558692932,
+    -0.07823338359594345,
+)
 _TANH = (-3.33332819422e-1, 1.33314422036e-1, -5.37397155531e-2, 2.06390887954e-2, -5.70498872745e-3)
 # erf(x) = x p(x^2) / q(x^2) on [-4, 4]: the rational minimax fit used by Eigen and XLA
 _ERF_P = (
@@ -110,6 +123,42 @@ def erf(to: Emitter, x: Vector) -> Vector:
     return to.fdiv(to.fmul(x, polynomial(to, square, _ERF_P)), polynomial(to, square, _ERF_Q))
 
 
+def logarithm(to: Emitter, x: Vector) -> Vector:
+    """The natural logarithm of normal numbers; -infinity of 0, not a number below."""
+    integers = ir.VectorType(I32, to.lanes)
+
+    def same(number: int) -> Any:
+        return ir.Constant(integers, [ir.Constant(I32, number)] * to.lanes)
+
+    bits = to.sub(to.bitcast(x, integers), same(0x3F3504F3))  # of sqrt(1/2): x = 2^n m, m from there on
+    n = to.sitofp(to.ashr(bits, same(23)), to.vector)
+    m = to.bitcast(to.add(to.and_(bits, same(0x7FFFFF)), same(0x3F3504F3)), to.vector)
+    t = to.fsub(m, to.constant(1))
+    curved = to.multiply_add(to.fmul(t, t), polynomial(to, t, _LOGARITHM), to.fmul(n, to.constant(_LN2_LOW)))
+    result = to.multiply_add(n, to.constant(_LN2_HIGH), to.fadd(t, curved))
+    zero = to.constant(0)
+    result = to.select(to.fcmp_ordered("==", x, zero), to.constant(float("-inf")), result)
+    result = to.select(to.fcmp_unordered("<", x, zero), to.constant(float("nan")), result)
+    return to.select(to.fcmp_ordered("==", x, to.constant(float("inf"))), x, result)
+
+
+def power(to: Emitter, x: Vector, exponent: float) -> Vector:
+    """x ** exponent: products and roots for multiples of a quarter up to 8, else e^(exponent ln x)."""
+    quarters = abs(exponent) * 4
+    if quarters != int(quarters) or quarters > 32:
+        return exponential(to, to.fmul(to.constant(exponent), logarithm(to, x)))
+    whole, rest = divmod(int(quarters), 4)
+    factors = [x] * whole
+    if rest & 2 or rest & 1:
+        root = to.intrinsic("llvm.sqrt", x)
+        factors += [root] if rest & 2 else []
+        factors += [to.intrinsic("llvm.sqrt", root)] if rest & 1 else []
+    result = factors[0] if factors else to.constant(1)
+    for factor in factors[1:]:
+        result = to.fmul(result, factor)
+    return to.fdiv(to.constant(1), result) if exponent < 0 else result
+
+
 def negative(to: Emitter, x: Vector) -> Vector:
     return to.fneg(x)
 
@@ -155,6 +204,10 @@ _RULES: dict[type[ops.Op], Callable[[Emitter, Any, Vector], Vector]] = {
     ops.HardSwish: lambda to, op, x: to.fmul(x, _hard_sigmoid(to, x)),
     ops.Negate: lambda to, op, x: negative(to, x),
     ops.Absolute: lambda to, op, x: to.intrinsic("llvm.fabs", x),
+    ops.Exponential: lambda to, op, x: exponential(to, x),
+    ops.Logarithm: lambda to, op, x: logarithm(to, x),
+    Affine: lambda to, op, x: to.multiply_add(x, to.constant(op.factor), to.constant(op.shift)),
+    Raised: lambda to, op, x: power(to, x, op.exponent),
     ops.SquareRoot: lambda to, op, x: to.intrinsic("llvm.sqrt", x),
 }
 POINTWISE = tuple(_RULES)  # words that need nothing but the value

@@ -13,7 +13,7 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.layout import Layout
 
-JOINS = (ops.Add, ops.Subtract, ops.Multiply, ops.Maximum, ops.Minimum)
+JOINS = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Maximum, ops.Minimum)
 
 
 @dataclass(frozen=True)
@@ -77,6 +77,8 @@ def _compute(to: Emitter, op: ops.Op, values: list[Vector], tensors: dict[str, V
             return to.fsub(a, b)
         case ops.Multiply(), [a, b]:
             return to.fmul(a, b)
+        case ops.Divide(), [a, b]:
+            return to.fdiv(a, b)
         case ops.Maximum(), [a, b]:
             return to.intrinsic("llvm.maximum", a, b)
         case ops.Minimum(), [a, b]:
