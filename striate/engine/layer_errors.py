@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.engine.kernels.frame import Frame
+from striate.engine.padding import settled
 from striate.engine.plan import Plan, Step
 from striate.engine.program import Program
 from striate.graph.graph import Graph
@@ -29,7 +30,7 @@ def layer_errors(
     ends = {program.plan.steps[first].covers[-1] for first in layers}  # type: ignore[union-attr]
     (name,) = graph.inputs
     image = np.random.default_rng(SEED).standard_normal((1, *size)).astype(np.float32)
-    given, exact = _definition(graph, weights, {name: image.astype(np.float64)}, ends)
+    given, exact = _definition(settled(graph), weights, {name: image.astype(np.float64)}, ends)
     rounded = {key: value.astype(np.float32) for key, value in given.items()}
     errors = {}
     for first, end, found in program.each_layer(layers, rounded):
