@@ -14,23 +14,35 @@ stages       what a verb says while it works
 
 from __future__ import annotations
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
-
-from striate.api.checking import check, rule_page, rules, write_sarif
-from striate.api.evaluation import evaluate
-from striate.api.explaining import against, explain
-from striate.api.illustration import atlas, draw, walk, why
-from striate.api.prediction import compile, load, predict
-from striate.api.racing import race
-from striate.api.run import Run, report
-from striate.api.training import resume, train
 
 if TYPE_CHECKING:
     from pathlib import Path
 
     from torch import nn
 
+    from striate.api.checking import check, rule_page, rules, write_sarif
+    from striate.api.evaluation import evaluate
+    from striate.api.explaining import against, explain
+    from striate.api.illustration import atlas, draw, walk, why
+    from striate.api.prediction import compile, load, predict
+    from striate.api.racing import race
+    from striate.api.run import Run, report
+    from striate.api.training import resume, train
     from striate.models import Card
+
+FILES = {
+    "checking": ("check", "rule_page", "rules", "write_sarif"),
+    "evaluation": ("evaluate",),
+    "explaining": ("against", "explain"),
+    "illustration": ("atlas", "draw", "walk", "why"),
+    "prediction": ("compile", "load", "predict"),
+    "racing": ("race",),
+    "run": ("Run", "report"),
+    "training": ("resume", "train"),
+}
+WHERE = {name: file for file, names in FILES.items() for name in names}
 
 __all__ = [
     "Run",
@@ -57,6 +69,13 @@ __all__ = [
     "why",
     "write_sarif",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A verb's file is imported when the verb is: loading a bundle need not wait for all others (PEP 562)."""
+    if name not in WHERE:
+        raise AttributeError(f"module 'striate.api' has no attribute {name!r}")
+    return getattr(import_module(f"striate.api.{WHERE[name]}"), name)
 
 
 def create(

@@ -11,8 +11,8 @@ From a network to an answer:
     table        net.plan()                              threads   how many
 
 From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
-``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``, and
-``kernels/``, one family a file.
+``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``,
+``build`` (with a second process, where much is to be made), and ``kernels/``, one family a file.
 """
 
 from striate.engine.network import Network, Prediction, load

@@ -30,8 +30,8 @@ def target_machine(target: Target) -> llvm.TargetMachine:
     )
 
 
-def object_code(mod: ir.Module, target: Target) -> bytes:
-    """The module as an object file."""
+def object_code(mod: ir.Module | str, target: Target) -> bytes:
+    """The module, or its text, as an object file."""
     with _LOCK:
         machine = target_machine(target)
         return bytes(machine.emit_object(_optimised(mod, machine)))
@@ -44,7 +44,7 @@ def assembly(mod: ir.Module, target: Target) -> str:
         return str(machine.emit_assembly(_optimised(mod, machine)))
 
 
-def _optimised(mod: ir.Module, machine: llvm.TargetMachine) -> llvm.ModuleRef:
+def _optimised(mod: ir.Module | str, machine: llvm.TargetMachine) -> llvm.ModuleRef:
     parsed = llvm.parse_assembly(str(mod))
     parsed.verify()
     tuning = llvm.create_pipeline_tuning_options(speed_level=2)

@@ -17,13 +17,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine import cache
+from striate.engine.build import build
 from striate.engine.choose import Part
 from striate.engine.crew import Crew
 from striate.engine.drive import FIELDS, driver
 from striate.engine.index import OutOfBoundsError
 from striate.engine.kernels.kernel import Kernel, Operand
-from striate.engine.machine_code import Library, object_code
+from striate.engine.machine_code import Library
 from striate.engine.memory import allocate, guarded
 from striate.engine.plan import Plan, Step
 from striate.engine.stage import Outside
@@ -247,21 +247,10 @@ class Loaded:
 
 def load(kernels: Sequence[Kernel], target: Target) -> Loaded:
     """Each different kernel once: from the cache, or made now."""
-    codes = {}
-    for kernel in kernels:
-        if kernel.symbol not in codes:
-            codes[kernel.symbol] = _code(kernel, target)
+    wanted = {kernel.symbol: kernel for kernel in kernels}
+    codes = build(list(wanted.values()), target)
     library = Library(codes.values(), target)
-    return Loaded(library, {symbol: library.address(symbol) for symbol in codes})
-
-
-def _code(kernel: Kernel, target: Target) -> bytes:
-    name = cache.key(repr(kernel), target)
-    code = cache.read(name)
-    if code is None:
-        code = object_code(kernel.emit(target), target)
-        cache.write(name, code)
-    return code
+    return Loaded(library, {symbol: library.address(symbol) for symbol in wanted})
 
 
 def _stretches(steps: Sequence[Step | Outside]) -> list[Stretch | Outside]:
