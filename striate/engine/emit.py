@@ -13,7 +13,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from striate.engine.index import Index, Memory, Number, OutOfBoundsError, highest, lowest
+from striate.engine.index import Index, Memory, Moved, Number, OutOfBoundsError, highest, lowest
 from striate.engine.target import Target
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
@@ -61,17 +61,18 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return ir.Constant(I64, number) if isinstance(number, int) else number.value
 
     def plus(self, *terms: Number) -> Number:
-        """The sum; constants are added now."""
+        """The sum; constants are added now, and last: what varies is computed once for many constants."""
         fixed = sum(term for term in terms if isinstance(term, int))
-        result: Number = fixed
+        total: Index | None = None
         for term in terms:
             if isinstance(term, Index):
-                if isinstance(result, int) and result == 0:
-                    result = term
-                    continue
-                value = self.add(self.raw(result), term.value, flags=["nsw"])
-                result = Index(value, lowest(result) + term.low, highest(result) + term.high)
-        return result
+                total = term if total is None else self._sum(total, term)
+        if total is None:
+            return fixed
+        return self._sum(total, Index(ir.Constant(I64, fixed), fixed, fixed)) if fixed else total
+
+    def _sum(self, a: Index, b: Index) -> Index:
+        return Index(self.add(a.value, b.value, flags=["nsw"]), a.low + b.low, a.high + b.high)
 
     def times(self, number: Number, factor: int) -> Number:
         if isinstance(number, int) or factor in (0, 1):
@@ -126,10 +127,15 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             yield Index(i, 0, last)
 
     @contextmanager
-    def units(self, low: Any, high: Any, total: int) -> Iterator[Index]:
-        """for u in range(low, high): the caller's promise is that 0 <= low < high <= total."""
-        with self._loop(low, high, 1) as u:
-            yield Index(u, 0, total - 1)
+    def range_of(self, first: Number, count: int, end: int) -> Iterator[Number]:
+        """for i in range(first, min(first + count, end)), at least one turn: the caller's ``first`` < end."""
+        if isinstance(first, int):
+            with self.loop(min(count, end - first)) as i:
+                yield self.plus(first, i)
+            return
+        stop = self.raw(self.least(self.plus(first, count), end))
+        with self._loop(first.value, stop, 1) as number:
+            yield Index(number, first.low, end - 1)
 
     @contextmanager
     def _loop(self, start: Any, stop: Any, step: int) -> Iterator[Any]:
@@ -158,6 +164,11 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """The ``size`` items from ``start`` on, as memory of its own."""
         return Memory(self.address(memory, start, size), size, memory.name, memory.item)
 
+    def moved(self, memory: Memory, index: Number) -> Memory:
+        """The same memory, counted from ``index`` on: constant steps from there cost nothing."""
+        pointer = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
+        return Moved(pointer, None, memory.name, memory.item, 0, 0, memory, lowest(index), highest(index))
+
     def get(self, memory: Memory, index: Number, lanes: int | None = None) -> Vector:
         count = lanes or self.lanes
         return self.load(self.address(memory, index, count), typ=ir.VectorType(F32, count), align=4)
@@ -169,10 +180,10 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         """One value in every lane."""
         return self.splat(self.load(self.address(memory, index, 1), typ=F32, align=4))
 
-    def prefetch(self, memory: Memory, index: Number, near: int = 2) -> None:
-        """Ask for a cache line that will be read soon. It may lie beyond the buffer: a hint cannot fault.
+    def prefetch(self, memory: Memory, index: Number, near: int = 2, *, write: bool = False) -> None:
+        """Ask for a cache line that will be needed. It may lie beyond the buffer: a hint cannot fault.
 
-        ``near`` 2: into the second-level cache, 3: into the first. 0 is for reading, 1 for data.
+        ``near`` 2: into the second-level cache, 3: into the first. ``write``: to be written. 1 is for data.
         """
         number = ir.IntType(32)
         name = "llvm.prefetch.p0"
@@ -180,7 +191,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             self.mod, ir.FunctionType(VOID, [POINTER, number, number, number]), name
         )
         address = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
-        self.call(function, [address, *(ir.Constant(number, value) for value in (0, near, 1))])
+        self.call(function, [address, *(ir.Constant(number, value) for value in (int(write), near, 1))])
 
     def variable(self, value: Any) -> Any:
         """A place in a register (LLVM's sroa pass makes it one)."""

@@ -56,6 +56,19 @@ class Memory:
             )
 
 
+@dataclass
+class Moved(Memory):
+    """``whole``, counted from a place between ``low`` and ``high`` on."""
+
+    whole: Memory | None = None
+    low: int = 0
+    high: int = 0
+
+    def reach(self, low: int, end: int) -> None:
+        if self.whole is not None:
+            self.whole.reach(self.low + low, self.high + end)
+
+
 def lowest(number: Number) -> int:
     return number if isinstance(number, int) else number.low
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from striate import ops
@@ -11,10 +13,10 @@ from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
 from striate.engine.kernels.matrix import matrix
-from striate.engine.kernels.tile import direct_tile, winograd_scheme
+from striate.engine.kernels.tile import direct_tile, images_together, winograd_scheme
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
-from striate.engine.layout import Frame, Layout
+from striate.engine.layout import Frame, Layout, flat
 from striate.engine.stage import Stage
 
 
@@ -100,22 +102,25 @@ class Convolution(Recipe):
 
     @staticmethod
     def _winograd(scheme: Scheme, values: dict[str, str], constants: dict[str, np.ndarray]) -> list[Part]:
-        if scheme.together < scheme.tiles:
+        if scheme.chunks > 1:
             return [Part(Tiles(scheme), values, constants)]
         memory = {"transformed": scheme.n**2 * scheme.v_step}
         source, rest = values["source"], {key: root for key, root in values.items() if key != "source"}
         return [
             Part(Transform(scheme), {"source": source}, memory=memory),
-            Part(Product(scheme), rest, constants, memory),
+            Part(Product(scheme, images_together(scheme)), rest, constants, memory),
         ]
 
     def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
-        _, seen, kh, kw = self.weight.shape
-        depth = seen * kh * kw
+        maps = [source, target, *([finish.added] if finish.added else [])]
+        if self.window == Window((1, 1)) and all(map(flat, maps)):
+            source, target, *added = (replace(each, height=1, width=each.pixels) for each in maps)
+            finish = Finish(finish.words, added[0] if added else None)
         blocks = target.blocks if self.groups == 1 else 1
-        rows, columns, vectors = direct_tile(target.height, target.width, blocks, depth, self.settings.target)
-        starts, span = self._seen(source, target, vectors)
-        return Direct(source, target, self.window, (rows, columns, vectors), starts, span, finish)
+        span = source.channels if self.groups == 1 else self.weight.shape[1]
+        tile = direct_tile(source, target, self.window, span, blocks, self.settings.target)
+        starts, span = self._seen(source, target, tile.vectors)
+        return Direct(source, target, self.window, tile, starts, span, finish)
 
     def _seen(self, source: Layout, target: Layout, vectors: int) -> tuple[tuple[int, ...], int]:
         """For each group of output vectors the block where its input begins; and how many channels follow."""

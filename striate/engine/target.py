@@ -29,6 +29,11 @@ class Target:
     registers: int
     fma: bool
 
+    @property
+    def addresses(self) -> int:
+        """Addresses that a loop may keep at hand: half of the processor's integer registers."""
+        return 6 if self.triple.startswith("x86_64") else 12
+
 
 # the portable levels; the host replaces cpu and features of its own level by what it really has
 LEVELS = {

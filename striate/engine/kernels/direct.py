@@ -1,9 +1,9 @@
 """Direct convolution: the sum itself, with a tile of outputs held in registers. Any window; dense layers too.
 
-A tile is R rows x P columns of pixels times Q vectors of output channels: R*P*Q sums, all in registers. For
-each tap and input channel, Q vectors of weights are loaded, and each of the R*P input values is spread over a
-vector and multiplied with all Q. So R*P + Q loads feed R*P*Q multiply-adds, which is why tiles are large.
-Weights are stored in exactly the order in which they are read.
+The outputs of a map are cut into runs of neighbouring pixels of one row. A tile is some runs, one after the
+other, wherever rows end, times some vectors of output channels, so that no width wastes more than the last
+tile. A strip is as many tiles as leave their input in the cache; all output channels of a strip are computed
+before the next one, so that no input travels twice. Weights are stored in the order in which they are read.
 """
 
 from __future__ import annotations
@@ -15,13 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter
-from striate.engine.index import Memory, Number
+from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.multiply import LINE, Reduction, multiply
 from striate.engine.layout import Layout
 
-AHEAD = 4096  # values: weights come from far away, and are asked for long before they are needed
-UNROLLED = 4  # input channels in the innermost body; more cost LLVM time and gain nothing
 Array = NDArray[np.float32]
 
 
@@ -33,6 +32,10 @@ class Window:
     stride: tuple[int, int] = (1, 1)
     dilation: tuple[int, int] = (1, 1)
     before: tuple[int, int] = (0, 0)
+
+    @property
+    def taps(self) -> int:
+        return self.kernel[0] * self.kernel[1]
 
     def frame(self, source: tuple[int, int], target: tuple[int, int]) -> tuple[int, int, int, int]:
         """How far (top, left, bottom, right) the windows of ``target`` pixels reach beyond ``source``."""
@@ -46,8 +49,28 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Tile:
+    """``runs`` of ``columns`` neighbouring pixels, times ``vectors`` of output channels.
+
+    ``strip``: tiles whose input stays in the cache. ``ahead``: see ``multiply``.
+    """
+
+    runs: int
+    columns: int
+    vectors: int
+    strip: int
+    ahead: int = 0
+    following: int = 0
+    touch: bool = False
+
+    @property
+    def pixels(self) -> int:
+        return self.runs * self.columns
+
+
+@dataclass(frozen=True)
 class Direct(Kernel):
-    """``tile``: (R, P, Q). ``starts``: the first input block of each group of Q output vectors.
+    """``starts``: the first input block of each group of ``tile.vectors`` output vectors.
 
     ``span``: input channels that such a group sees, from the start of that block on.
     """
@@ -56,7 +79,7 @@ class Direct(Kernel):
     source: Layout
     target: Layout
     window: Window
-    tile: tuple[int, int, int]
+    tile: Tile
     starts: tuple[int, ...]
     span: int
     finish: Finish
@@ -64,8 +87,7 @@ class Direct(Kernel):
     @property
     def operands(self) -> tuple[Operand, ...]:
         lanes = self.target.lanes
-        taps = self.window.kernel[0] * self.window.kernel[1]
-        weights = len(self.starts) * taps * self._lanes_read * self.tile[2] * lanes
+        weights = len(self.starts) * self.window.taps * self._lanes_read * self.tile.vectors * lanes
         added = self.finish.added
         return (
             Operand("source", self.source.size),
@@ -80,26 +102,43 @@ class Direct(Kernel):
         return -(-self.span // self.source.lanes) * self.source.lanes
 
     @property
+    def _runs_a_row(self) -> int:
+        return -(-self.target.width // self.tile.columns)
+
+    @property
+    def _runs(self) -> int:
+        return self.target.height * self._runs_a_row
+
+    @property
+    def _tiles(self) -> int:
+        return -(-self._runs // self.tile.runs)
+
+    @property
     def units(self) -> int:
-        return len(self.starts) * -(-self.target.height // self.tile[0])
+        return len(self.starts) * -(-self._tiles // self.tile.strip)
+
+    @property
+    def whole_batch(self) -> bool:
+        """Where a strip is the whole map, weights are read once for all images."""
+        return self._tiles <= self.tile.strip
 
     @property
     def multiply_adds(self) -> int:
-        taps = self.window.kernel[0] * self.window.kernel[1]
-        rows, columns, vectors = self.tile
-        pixels = -(-self.target.height // rows) * rows * -(-self.target.width // columns) * columns
-        return pixels * len(self.starts) * vectors * self.target.lanes * taps * self.span
+        outputs = self._tiles * self.tile.pixels * len(self.starts) * self.tile.vectors * self.target.lanes
+        return outputs * self.window.taps * self.span
 
     def describe(self) -> str:
-        rows, columns, vectors = self.tile
-        return f"{rows}x{columns} pixels, {vectors * self.target.lanes} channels{self.finish.describe()}"
+        tile = self.tile
+        pixels = f"{tile.runs}x{tile.columns} pixels, {tile.vectors * self.target.lanes} channels"
+        strip = f", {-(-self._tiles // tile.strip)} strips" if tile.strip < self._tiles else ""
+        return f"{pixels}{strip}{self.finish.describe()}"
 
     def pack(self, weight: Array, bias: Array | None, groups: int = 1) -> dict[str, Array]:
         """Weights (K, C / groups, *kernel) in the order of reading: [group][C][taps][lane][output].
 
         A channel that an output does not see has weight 0.
         """
-        lanes, vectors, deep = self.target.lanes, self.tile[2], self.source.lanes
+        lanes, vectors, deep = self.target.lanes, self.tile.vectors, self.source.lanes
         outputs, seen = weight.shape[:2]
         kh, kw = self.window.kernel
         packed = np.zeros((len(self.starts), self._lanes_read, kh, kw, vectors * lanes), np.float32)
@@ -117,62 +156,93 @@ class Direct(Kernel):
             padded[:outputs] = bias
         return {"weights": np.ascontiguousarray(blocked.transpose(0, 1, 3, 4, 2, 5)).ravel(), "bias": padded}
 
+    # --- code -------------------------------------------------------------------------------------------
+
     def body(self, work: Work) -> None:
-        to, source, target = work.to, self.source, self.target
-        rows, columns, vectors = self.tile
-        tile = self._tile(work)
-        group, strip = to.divide(work.unit, -(-target.height // rows))
-        y = to.least(to.times(strip, rows), target.height - rows)  # the last strip may repeat some rows
-        vector = to.least(to.times(group, vectors), target.blocks - vectors)
-        weights = work.buffer("weights")
-        each = weights.size // len(self.starts) if weights.size else 0
-        (sy, sx), (top, left) = self.window.stride, self.window.before
-        taps = to.plus(
-            source.start - top * source.row - left * source.lanes,
-            to.times(to.entry_of(self.starts, group), source.block),
-            to.times(y, sy * source.row),
-        )
-        with to.loop(-(-target.width // columns)) as turn:
-            x = to.least(to.times(turn, columns), target.width - columns)
+        strip, group = work.to.divide(work.unit, len(self.starts))
+        inner = self._one_tile(work)
+        if not self.whole_batch:
+            self._strip(work, inner, strip, group)
+            return
+        with work.every_image():
+            self._strip(work, inner, 0, group)
 
-            def place(layout: Layout, x: Number = x) -> Number:
-                return to.plus(
-                    layout.start,
-                    to.times(vector, layout.block),
-                    to.times(y, layout.row),
-                    to.times(x, layout.lanes),
-                )
+    def _strip(self, work: Work, inner: Emitter, strip: Number, group: Number) -> None:
+        """One group of output channels of one strip."""
+        to, target, source, tile = work.to, self.target, self.source, self.tile
+        vector = to.least(to.times(group, tile.vectors), target.blocks - tile.vectors)
+        weights, added = work.buffer("weights"), self.finish.added
+        block = to.times(to.entry_of(self.starts, group), source.block)
+        arguments = [
+            (work.buffer("source"), 0),
+            (weights, to.times(group, weights.size // len(self.starts) if weights.size else 0)),
+            (work.buffer("bias"), to.times(vector, target.lanes)),
+            (work.buffer("target"), 0),
+            *(((work.buffer("added"), 0),) if added else ()),
+        ]
+        first = to.times(strip, tile.strip)
+        with to.range_of(first, tile.strip, self._tiles) as number:
+            run = to.least(to.times(number, tile.runs), self._runs - tile.runs)
+            places = [self._pixel(to, to.plus(run, i)) for i in range(tile.runs)]
+            offsets = [to.plus(self._source_at(to, y, x), block) for y, x in places]
+            for layout in (target, *((added,) if added else ())):
+                own = to.plus(layout.start, to.times(vector, layout.block))
+                offsets += [to.plus(own, _pixel_at(to, layout, y, x)) for y, x in places]
+            to.run(inner, *arguments, numbers=offsets)
 
-            arguments = [
-                (work.buffer("source"), to.plus(taps, to.times(x, sx * source.lanes))),
-                (weights, to.times(group, each)),
-                (work.buffer("bias"), to.times(vector, target.lanes)),
-                (work.buffer("target"), place(target)),
-            ]
-            if self.finish.added:
-                arguments.append((work.buffer("added"), place(self.finish.added)))
-            to.run(tile, *arguments)
+    def _pixel(self, to: Emitter, run: Number) -> tuple[Number, Number]:
+        """Where a run begins; the last of a row is moved back to end with the row."""
+        y, place = to.divide(run, self._runs_a_row)
+        return y, to.least(to.times(place, self.tile.columns), self.target.width - self.tile.columns)
 
-    def _tile(self, work: Work) -> Emitter:
+    def _source_at(self, to: Emitter, y: Number, x: Number) -> Number:
+        (sy, sx), (top, left), source = self.window.stride, self.window.before, self.source
+        first = source.start - top * source.row - left * source.lanes
+        return to.plus(first, to.times(y, sy * source.row), to.times(x, sx * source.lanes))
+
+    def _ends(self, layout: Layout) -> tuple[int, int]:
+        """The least and greatest offset of a run's first pixel in the first of a tile's vectors."""
+        last = (self.target.height - 1) * layout.row + (self.target.width - self.tile.columns) * layout.lanes
+        return layout.start, layout.start + last + (self.target.blocks - self.tile.vectors) * layout.block
+
+    def _one_tile(self, work: Work) -> Emitter:
         """One tile: sums in registers, from the first tap to the stored result."""
-        rows, columns, vectors = self.tile
-        source, target, (sy, sx) = self.source, self.target, self.window.stride
+        tile, source, target, added = self.tile, self.source, self.target, self.finish.added
+        outputs = (target, *((added,) if added else ()))
         to = Emitter(
-            work.to.mod, f"{self.symbol}_tile", work.to.target, 5 if self.finish.added else 4, inner=True
+            work.to.mod,
+            f"{self.symbol}_tile",
+            work.to.target,
+            3 + len(outputs),
+            tile.runs * (1 + len(outputs)),
+            inner=True,
         )
-        lanes = to.lanes
+        (sy, sx), (top, left), last = self.window.stride, self.window.before, tile.columns
+        low = source.start - top * source.row - left * source.lanes
+        high = low + (target.height - 1) * sy * source.row + (target.width - last) * sx * source.lanes
+        ends = [(low, high + max(self.starts) * source.block), *map(self._ends, outputs)]
+        pairs = [pair for pair in ends for _ in range(tile.runs)]
+        offsets = [to.parameter(place, *pair) for place, pair in enumerate(pairs)]
         image, weights, bias, result, *more = to.memories
-        pixels = [(r * sy * source.row + p * sx * source.lanes) for r in range(rows) for p in range(columns)]
-        sums = [[to.variable(to.get(bias, q * lanes)) for q in range(vectors)] for _ in pixels]
-        multiply_taps(to, self._reduction(), image, weights, pixels, sums)
+        steps = [x * sx * source.lanes for x in range(tile.columns)]
+        shift = [to.get(bias, q * to.lanes) for q in range(tile.vectors)]
+        sums = [[to.variable(value) for value in shift] for _ in range(tile.pixels)]
+        for i, (memory, layout) in enumerate(zip((result, *more), outputs, strict=True)):
+            for run in offsets[tile.runs * (i + 1) : tile.runs * (i + 2)] if tile.touch else ():
+                for q in range(tile.vectors):
+                    for x in range(0, tile.columns * layout.lanes, LINE):
+                        to.prefetch(memory, to.plus(run, q * layout.block + x), near=3, write=i == 0)
+        runs = offsets[: tile.runs]
+        multiply(to, self._reduction(), image, weights, runs, steps, sums, tile.ahead, tile.following)
         for place, row in enumerate(sums):
-            r, p = divmod(place, columns)
+            number, column = divmod(place, tile.columns)
             for q, variable in enumerate(row):
-                other = None
-                if self.finish.added:
-                    other = to.get(more[0], _offset(self.finish.added, q, r, p))
-                value = self.finish.apply(to, to.read(variable), other)
-                to.put(value, result, _offset(target, q, r, p))
+                at = [
+                    to.plus(offsets[tile.runs * (i + 1) + number], q * layout.block + column * layout.lanes)
+                    for i, layout in enumerate(outputs)
+                ]
+                other = to.get(more[0], at[1]) if added else None
+                to.put(self.finish.apply(to, to.read(variable), other), result, at[0])
         to.ret_void()
         return to
 
@@ -187,54 +257,5 @@ class Direct(Kernel):
         return parts
 
 
-@dataclass(frozen=True)
-class Reduction:
-    """Loops (count, step in the image, step in the weights' rows), then ``channels`` lanes of one pixel."""
-
-    loops: list[tuple[int, int, int]]
-    channels: int
-    image: int = 0
-    row: int = 0
-
-
-def multiply_taps(
-    to: Emitter,
-    parts: list[Reduction],
-    image: Memory,
-    weights: Memory,
-    pixels: list[int],
-    sums: list[list[object]],
-) -> None:
-    """sums[p][q] += sum over all taps and channels of image[pixel p] * weights[tap, channel][vector q]."""
-    lanes, vectors = to.lanes, len(sums[0])
-
-    def channels(first: Number, row: Number, count: int) -> None:
-        for channel in range(count):
-            at = to.times(to.plus(row, channel), vectors * lanes)
-            weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(vectors)]
-            for q in range(vectors):
-                to.prefetch(weights, to.plus(at, q * lanes + AHEAD))
-            for pixel, row_of_sums in zip(pixels, sums, strict=True):
-                value = to.spread(image, to.plus(first, pixel + channel))
-                for q, variable in enumerate(row_of_sums):
-                    to.store(to.multiply_add(value, weight[q], to.read(variable)), variable)
-
-    def nest(loops: list[tuple[int, int, int]], first: Number, row: Number, deep: int) -> None:
-        if loops:
-            count, step, rows = loops[0]
-            with to.loop(count) as i:
-                nest(loops[1:], to.plus(first, to.times(i, step)), to.plus(row, to.times(i, rows)), deep)
-            return
-        whole = deep // UNROLLED * UNROLLED
-        if whole:
-            with to.loop(whole, UNROLLED) as c:
-                channels(to.plus(first, c), to.plus(row, c), UNROLLED)
-        if deep > whole:
-            channels(to.plus(first, whole), to.plus(row, whole), deep - whole)
-
-    for part in parts:
-        nest(part.loops, part.image, part.row, part.channels)
-
-
-def _offset(layout: Layout, block: int, row: int, column: int) -> int:
-    return block * layout.block + row * layout.row + column * layout.lanes
+def _pixel_at(to: Emitter, layout: Layout, y: Number, x: Number) -> Number:
+    return to.plus(to.times(y, layout.row), to.times(x, layout.lanes))

@@ -93,6 +93,7 @@ class Work:
         self.kernel, self.to = kernel, builder
         self.unit: Number = 0
         self.image: Any = None
+        self._first, self._most = None, 1  # of some_images
         self.low, self.high, self.images = builder.numbers
         self.scratch = Memory(builder.pointers[-1], kernel.scratch, f"{kernel.family} scratch")
 
@@ -118,6 +119,24 @@ class Work:
         with self.to._loop(ir.Constant(I64, 0), self.images, 1) as image:
             self.image = image
             yield
+        self.image = None
+
+    @contextmanager
+    def some_images(self, most: int) -> Iterator[None]:
+        """Inside a whole-batch unit: for every ``most`` images, the last time for what is left."""
+        with self.to._loop(ir.Constant(I64, 0), self.images, most) as first:
+            self._first, self._most = first, most
+            yield
+
+    @contextmanager
+    def each_of_these(self) -> Iterator[Number]:
+        """Inside ``some_images``: once for each of them; gives its place among them."""
+        to, left = self.to, self.to.sub(self.images, self._first)
+        most = ir.Constant(I64, self._most)
+        count = to.select(to.icmp_signed("<", left, most), left, most)
+        with to._loop(ir.Constant(I64, 0), count, 1) as place:
+            self.image = to.add(self._first, place)
+            yield Index(place, 0, self._most - 1) if self._most > 1 else 0
         self.image = None
 
     def buffer(self, name: str) -> Memory:

@@ -1,93 +1,172 @@
-"""How large a tile of outputs should be: as many sums as registers hold, in a form that fits the map."""
+"""How large tiles should be: the cost model. All times are cycles of a core with two multiply-adds a cycle.
+
+A turn of the innermost loop (one input channel of one tile) takes as long as its sums, its loads, or the
+latency of one sum, whichever is longest. Data comes from where it was last: the first or second cache, the
+third, which is shared with others, or memory.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
 from functools import lru_cache
 
+from striate.engine.kernels.direct import Tile, Window
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.multiply import fits_registers
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
-LATENCY = 8  # multiply-adds that must be under way at once: 4 cycles of 2 a cycle
+LATENCY = 5.0  # cycles of a multiply-add, and a little for the order in which they are issued
+LOAD = 0.6  # cycles; two a cycle would be 0.5, but never quite come
 PER_TILE = 30  # cycles to begin and end a tile, besides its results
+FIRST, SECOND = 2**15, 2**19  # bytes of the caches that a core has for itself
+# (bytes, bytes a cycle that one thread gets of so many, read over and over); others use the third cache too
+RATES = ((FIRST // 2, 64.0), (SECOND * 3 // 4, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
+MEMORY_RATE = 3.0
+SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
+FRESH = 1.7  # cycles for each vector of weights that is transformed in a call
+AHEAD = 4096  # values: weights from far away are asked for long before they are needed
+
+
+def rate(size: int) -> float:
+    """Bytes a cycle at which ``size`` bytes arrive, if they are read over and over."""
+    return next((speed for room, speed in RATES if size <= room), MEMORY_RATE)
+
+
+@lru_cache(maxsize=1024)
+def turn(values: int, vectors: int, registers: int) -> float:
+    """Cycles of one input channel of a tile. LLVM likes to load the next weights early, and spills for it."""
+    crowded = values * vectors + min(values, vectors) + 3 > registers
+    return max(values * vectors / 2, (values + vectors) * LOAD, LATENCY) * (1.03 if crowded else 1)
+
+
+def tiles_in_registers(values: int, vectors: int, registers: int) -> Iterator[tuple[int, int]]:
+    """(P, Q) with P up to ``values`` and Q up to ``vectors``."""
+    for q in range(1, vectors + 1):
+        for p in range(1, values + 1):
+            if fits_registers(p, q, registers):
+                yield p, q
+
+
+# --- direct ---------------------------------------------------------------------------------------------
 
 
 @lru_cache(maxsize=4096)
-def direct_tile(height: int, width: int, blocks: int, depth: int, machine: Target) -> tuple[int, int, int]:
-    """(rows, columns, vectors) with the least estimated time.
-
-    ``depth``: multiply-adds for one value. Counted in cycles of a core with two multiply-adds and two loads a
-    cycle: a tile's turn takes as long as its sums, its loads, the latency of one sum, or the arrival of its
-    weights, if they do not stay in the first-level cache; whichever is longest.
-    """
-    best, choice = float("inf"), (1, 1, 1)
-    for vectors in range(1, min(blocks, 8) + 1):
-        room = (machine.registers - 1 - vectors) // vectors
-        weights = 4 * machine.lanes * vectors
-        arrival = weights / NEAR_BYTES_PER_CYCLE if weights * depth > FIRST_CACHE else 0
-        for columns in range(1, min(width, room) + 1):
-            for rows in range(1, min(height, room // columns) + 1):
-                pixels = rows * columns
-                turn = max(pixels * vectors / 2, (pixels + vectors) / 2, LATENCY / 2, arrival)
-                tiles = -(-height // rows) * -(-width // columns) * -(-blocks // vectors)
-                cycles = tiles * (depth * turn + pixels * vectors + PER_TILE)
+def direct_tile(
+    source: Layout, target: Layout, window: Window, span: int, blocks: int, machine: Target
+) -> Tile:
+    """The tile with the least estimated time; ``blocks``: output vectors that see the same input."""
+    best, choice = float("inf"), Tile(1, 1, 1, 1)
+    for columns in range(1, min(target.width, machine.registers) + 1):
+        runs_a_row = -(-target.width // columns)
+        most = min(machine.addresses, target.height * runs_a_row)
+        for runs in range(1, most + 1):
+            for vectors in range(1, min(blocks, machine.registers) + 1):
+                if not fits_registers(runs * columns, vectors, machine.registers):
+                    break
+                tiles = -(-target.height * runs_a_row // runs)
+                tile = Tile(runs, columns, vectors, _strip(source, target, window, span, tiles))
+                cycles = _direct_cycles(tile, tiles, target, window, span, machine)
                 if cycles < best:
-                    best, choice = cycles, (rows, columns, vectors)
-    return choice
+                    best, choice = cycles, tile
+    total = 4 * target.blocks * target.lanes * window.taps * span
+    shallow = window.taps * span <= SHALLOW
+    step = choice.pixels * window.stride[1] * source.lanes
+    return replace(
+        choice,
+        ahead=AHEAD if total > SECOND // 2 else 0,
+        following=step if shallow and window.taps == 1 else 0,
+        touch=shallow,
+    )
 
 
-FIRST_CACHE = 2**15  # bytes
-NEAR_BYTES_PER_CYCLE = 12.0  # of weights from the second-level cache
-BYTES_PER_CYCLE = 3.5  # of weights from beyond the second-level cache, one thread, prefetched
-CACHE = 2**20  # bytes of that cache that a thread's data may fill
+def _strip(source: Layout, target: Layout, window: Window, span: int, tiles: int) -> int:
+    """Tiles in a strip, all strips being about equal: its input takes a part of the second cache."""
+    lanes = 4 * -(-span // source.lanes) * source.lanes
+    whole = lanes * source.height * source.width
+    strips = min(-(-whole // (SECOND // 3)), max(1, tiles // 4))
+    return -(-tiles // strips)
+
+
+def _direct_cycles(
+    tile: Tile, tiles: int, target: Layout, window: Window, span: int, machine: Target
+) -> float:
+    groups = -(-target.blocks // tile.vectors)
+    depth = window.taps * span
+    row = 4 * tile.vectors * target.lanes
+    total = row * depth * groups
+    near = row * depth / rate(row * depth)  # a group's weights, for every tile
+    far = total / rate(total) * -(-tiles // tile.strip)  # all weights, for every strip
+    sums = max(depth * turn(tile.pixels, tile.vectors, machine.registers), near)
+    ends = PER_TILE + 2 * tile.pixels * tile.vectors + 6 * tile.runs
+    return max(tiles * groups * (sums + ends), far)
+
+
+# --- Winograd -------------------------------------------------------------------------------------------
 
 
 def winograd_scheme(
     source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target
 ) -> Scheme | None:
-    """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast.
-
-    A layer takes as long as its multiply-adds or the arrival of its weights, of which Winograd's forms have
-    four times (m = 4) or nearly twice (m = 2) as many; transforms come on top.
-    """
-    weights = 4 * source.channels * target.channels
-    sums = target.pixels * 9 * source.channels * target.blocks / 2
-    best, choice = max(sums, 9 * weights / BYTES_PER_CYCLE), None
-    for m in (4, 2):
-        if min(target.height, target.width) < m:
-            continue
-        n = m + 2
-        tiles = -(-target.height // m) * -(-target.width // m)
-        together = _together(tiles, n, source, machine)
-        tile = _product_tile(together, target.blocks, machine.registers)
-        scheme = Scheme(source, target, m, before, together, tile, finish)
-        product = scheme.multiply_adds / machine.lanes / 2
-        read = n * n * weights * (1 if n * n * weights < CACHE else -(-tiles // together))
-        transforms = tiles * n * n * (3 * source.blocks + 2 * target.blocks)
-        cycles = max(product, read / BYTES_PER_CYCLE) + transforms
+    """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
+    window = Window((3, 3), before=before)
+    plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
+    tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
+    best, choice = _direct_cycles(plain, tiles, target, window, source.channels, machine), None
+    for scheme in winograd_schemes(source, target, before, finish, machine):
+        cycles = winograd_cycles(scheme, machine)
         if cycles < best:
             best, choice = cycles, scheme
     return choice
 
 
-def _together(tiles: int, n: int, source: Layout, machine: Target) -> int:
-    """All tiles, if there are few; else as many as leave V in the cache."""
-    room = CACHE // (4 * n * n * source.blocks * machine.lanes)
-    if tiles <= 64:
-        return tiles
-    most = max(8, min(tiles, room, 56))
-    return -(-tiles // -(-tiles // most))
+def winograd_schemes(
+    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target
+) -> Iterator[Scheme]:
+    """All forms worth a thought."""
+    for m in (4, 2):
+        if min(target.height, target.width) < m:
+            continue
+        tiles = -(-target.height // m) * -(-target.width // m)
+        for p, q in tiles_in_registers(tiles, min(target.blocks, 6), machine.registers):
+            if turn(p, q, machine.registers) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
+                continue
+            groups, all_turns = -(-target.blocks // q), -(-tiles // p)
+            far = AHEAD if 4 * (m + 2) ** 2 * source.channels * target.channels > SECOND // 2 else 0
+            for turns in sorted({-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}):
+                for together in (1, 2, 4, 8):
+                    if groups % together == 0:
+                        scheme = Scheme(source, target, m, before, (p, q), turns, together, finish, far)
+                        yield scheme
+                        if turns == all_turns and together == 1:
+                            for fresh in (2, 4, 8):
+                                if source.blocks % fresh == 0:
+                                    yield replace(scheme, ahead=0, fresh=fresh)
 
 
-def _product_tile(together: int, blocks: int, registers: int) -> tuple[int, int]:
-    """(tiles, vectors of outputs) with the least estimated time."""
-    best, choice = float("inf"), (1, 1)
-    for vectors in range(1, min(blocks, 4) + 1):
-        for tiles in range(1, min(together, (registers - 1 - vectors) // vectors) + 1):
-            turn = max(tiles * vectors, tiles + vectors, LATENCY)
-            rounds = -(-together // tiles) * -(-blocks // vectors)
-            cost = rounds * (turn + 1)
-            if cost < best:
-                best, choice = cost, (tiles, vectors)
-    return choice
+def winograd_cycles(scheme: Scheme, machine: Target) -> float:
+    """Products or the arrival of their weights, and the transforms with what they read and write."""
+    (p, q), source, target, n = scheme.tile, scheme.source, scheme.target, scheme.n
+    turns = scheme.chunks * scheme.turns * scheme.groups * n * n
+    v, m = 4 * n * n * scheme.v_step, 4 * n * n * scheme.m_step
+    pieces = source.blocks // scheme.fresh if scheme.fresh else 1
+    products = turns * (source.channels * turn(p, q, machine.registers) + pieces * (2 * p * q + PER_TILE))
+    u = 4 * scheme.groups * scheme.weights * (9 if scheme.fresh else n * n)
+    if scheme.fresh:
+        products += source.channels * scheme.groups * q * n * n * FRESH
+        near = 4 * n * scheme.held
+    else:
+        near = 4 * scheme.weights
+    passes = n * n * scheme.groups * 4 * scheme.weights * scheme.turns * scheme.chunks
+    arrival = scheme.chunks * (u / rate(u) + v * scheme.rounds / rate(v + m)) + passes / rate(near)
+    padded = scheme.chunks * scheme.together
+    forth = padded * source.blocks * n * n * (2.5 + 4 * source.lanes / rate(v + m))
+    back = padded * target.blocks * n * n * (2.0 + 8 * target.lanes / rate(v + m))
+    return max(products, arrival) + 0.2 * min(products, arrival) + forth + back
+
+
+def images_together(scheme: Scheme) -> int:
+    """Images of a batch whose M stays in the cache while all of them use the same weights."""
+    return max(1, min(8, SECOND // (8 * scheme.n**2 * scheme.m_step)))

@@ -5,6 +5,14 @@ the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positio
 then a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels
 and have few multiplications; the matrix products are where the time goes, and there are 36 multiply-adds
 instead of 144 (m = 4). ``winograd_forms`` has the kernels.
+
+In memory, so that every product reads straight on:
+V [position][turn][block of input channels][tile of the turn][lane], U [round][position][group of the round]
+[input channel][output of the group], M [position][vector of the round][tile][lane].
+
+Transformed weights are four times (m = 4) or nearly twice (m = 2) as large as the weights. Where a map has
+few tiles they are read only a few times, and to wait for them takes longer than to transform the weights anew
+for every call, some input channels at a time (``fresh``).
 """
 
 from __future__ import annotations
@@ -16,10 +24,10 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
-from striate.engine.kernels.direct import Reduction, multiply_taps
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Operand, Work
-from striate.engine.kernels.toom_cook import as_array, columns_times, filtering, rows_times
+from striate.engine.kernels.multiply import LINE, Reduction, multiply
+from striate.engine.kernels.toom_cook import as_array, columns_times, combine, filtering, rows_times
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
@@ -27,18 +35,25 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Scheme:
-    """``m``: outputs of a tile, each way. ``before``: padding above and left. ``together``: tiles at a time.
+    """``m``: outputs of a tile, each way. ``before``: padding above and left.
 
-    ``tile``: (P, Q), the matrix product's sums in registers: P tiles by Q vectors of output channels.
+    ``tile``: (P, Q), the sums in registers: P tiles by Q vectors of output channels, a group of them.
+    ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
+    divisor of their number. ``ahead``: see ``multiply``. ``fresh``: blocks of input channels, a divisor of
+    their number, whose weights are transformed together in every call (then ``round`` is 1); 0: weights come
+    transformed.
     """
 
     source: Layout
     target: Layout
     m: int
     before: tuple[int, int]
-    together: int
     tile: tuple[int, int]
+    turns: int
+    round: int
     finish: Finish
+    ahead: int = 0
+    fresh: int = 0
 
     @property
     def n(self) -> int:
@@ -53,8 +68,20 @@ class Scheme:
         return -(-self.target.height // self.m) * self.across
 
     @property
+    def together(self) -> int:
+        return self.turns * self.tile[0]
+
+    @property
+    def chunks(self) -> int:
+        return -(-self.tiles // self.together)
+
+    @property
     def groups(self) -> int:
         return -(-self.target.blocks // self.tile[1])
+
+    @property
+    def rounds(self) -> int:
+        return self.groups // self.round
 
     @property
     def v_step(self) -> int:
@@ -63,18 +90,22 @@ class Scheme:
 
     @property
     def m_step(self) -> int:
-        return (self.together * self.tile[1] + 1) * self.target.lanes
+        return (self.together * self.round * self.tile[1] + 1) * self.target.lanes
 
     @property
     def weights(self) -> int:
-        """Transformed weights of one group and one position."""
+        """Weights of one group and one position, or one tap."""
         return self.source.blocks * self.source.lanes * self.tile[1] * self.target.lanes
 
     @property
+    def held(self) -> int:
+        """Fresh weights of one position; one cache line more spreads them."""
+        return self.fresh * self.source.lanes * self.tile[1] * self.target.lanes + LINE
+
+    @property
     def multiply_adds(self) -> int:
-        p = self.tile[0]
-        rounds = -(-self.tiles // self.together) * -(-self.together // p) * p
-        return self.n**2 * rounds * self.groups * self.tile[1] * self.target.lanes * self.source.channels
+        outputs = self.chunks * self.together * self.groups * self.tile[1] * self.target.lanes
+        return self.n**2 * outputs * self.source.channels
 
     def describe(self) -> str:
         p, q = self.tile
@@ -85,32 +116,39 @@ class Scheme:
         added = self.finish.added
         return (
             *first,
-            Operand("weights", self.groups * self.n**2 * self.weights, shared=True),
+            Operand("weights", self.groups * (9 if self.fresh else self.n**2) * self.weights, shared=True),
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
             *((Operand("added", added.size),) if added else ()),
         )
 
     def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
-        """U = G g G^T in float64, as [group][position][input channel][output channel]."""
+        """U = G g G^T, computed in float64; to be transformed later: [group][input channel][tap][output]."""
         lanes, q = self.target.lanes, self.tile[1]
         outputs, inputs = weight.shape[:2]
-        g = as_array(filtering(self.m, 3).g)
-        u = np.zeros((self.n**2, self.source.blocks * lanes, self.target.blocks * lanes), np.float32)
-        flat = np.kron(g, g) @ weight.reshape(outputs * inputs, 9).T.astype(np.float64)
+        flat = weight.reshape(outputs * inputs, 9).T
+        if not self.fresh:
+            g = as_array(filtering(self.m, 3).g)
+            flat = np.kron(g, g) @ flat.astype(np.float64)
+        u = np.zeros((len(flat), self.source.blocks * lanes, self.target.blocks * lanes), np.float32)
         u[:, :inputs, :outputs] = flat.reshape(-1, outputs, inputs).transpose(0, 2, 1)
         firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
         packed = np.stack([u[:, :, first : first + q * lanes] for first in firsts])
+        rounds = packed.reshape(self.rounds, self.round, *packed.shape[1:])  # then position, input, output
+        rounds = rounds.transpose((0, 3, 1, 2, 4) if self.fresh else (0, 2, 1, 3, 4))
         padded = np.zeros(self.target.blocks * lanes, np.float32)
         if bias is not None:
             padded[:outputs] = bias
-        return {"weights": np.ascontiguousarray(packed).ravel(), "bias": padded}
+        return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": padded}
 
     # --- code -------------------------------------------------------------------------------------------
 
     def corner(self, to: Emitter, tile: Number) -> tuple[Number, Number]:
-        """The first output row and column of a tile; the last tiles are moved back to end with the map."""
-        down, across = to.divide(tile, self.across)
+        """The first output row and column of a tile; the last tiles are moved back to end with the map.
+
+        What is missing in the last turn repeats the last tile.
+        """
+        down, across = to.divide(to.least(tile, self.tiles - 1), self.across)
         y = to.least(to.times(down, self.m), self.target.height - self.m)
         return y, to.least(to.times(across, self.m), self.target.width - self.m)
 
@@ -141,22 +179,43 @@ class Scheme:
         to.ret_void()
         return to
 
+    def transform_weights(self, work: Work, name: str, y: int) -> Emitter:
+        """Row y of U = G g G^T, of the input channels at hand and a group of outputs; (weights, row of U)."""
+        to = Emitter(work.to.mod, name, work.to.target, 2, inner=True)
+        g, wide = filtering(self.m, 3).g, self.tile[1] * to.lanes
+        with to.loop(self.fresh * self.source.lanes) as channel:
+            weights = to.moved(to.memories[0], to.times(channel, 9 * wide))
+            u = to.moved(to.memories[1], to.times(channel, wide))
+            for q in range(0, wide, to.lanes):
+                taps = [[to.get(weights, (3 * i + x) * wide + q) for i in range(3)] for x in range(3)]
+                row = [combine(to, list(g[y]), column) for column in taps]
+                for x, value in enumerate(rows_times(to, g, row)):
+                    to.put(value, u, x * self.held + q)
+        to.ret_void()
+        return to
+
     def product(self, work: Work, name: str) -> Emitter:
-        """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M)."""
+        """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M).
+
+        With fresh weights, the sum over those at hand is added to what M has.
+        """
         to = Emitter(work.to.mod, name, work.to.target, 3, inner=True)
         v, weights, m = to.memories
-        p, q = self.tile
-        lanes = to.lanes
-        sums = [[to.variable(to.constant(0)) for _ in range(q)] for _ in range(p)]
-        full, rest = divmod(self.source.channels, lanes)
-        step = self.together * lanes
+        (p, q), lanes = self.tile, to.lanes
+        places = [[(j * self.together + i) * lanes for j in range(q)] for i in range(p)]
+        sums = [
+            [to.variable(to.get(m, place) if self.fresh else to.constant(0)) for place in row]
+            for row in places
+        ]
+        full, rest = (self.fresh, 0) if self.fresh else divmod(self.source.channels, lanes)
+        step = p * lanes
         parts = [Reduction([(full, step, lanes)], lanes)] if full else []
         if rest:
             parts.append(Reduction([], rest, full * step, full * lanes))
-        multiply_taps(to, parts, v, weights, [i * lanes for i in range(p)], sums)
-        for i, row in enumerate(sums):
-            for j, variable in enumerate(row):
-                to.put(to.read(variable), m, (j * self.together + i) * lanes)
+        multiply(to, parts, v, weights, [0], [i * lanes for i in range(p)], sums, self.ahead)
+        for row, variables in zip(places, sums, strict=True):
+            for place, variable in zip(row, variables, strict=True):
+                to.put(to.read(variable), m, place)
         to.ret_void()
         return to
 
@@ -177,29 +236,47 @@ class Scheme:
         to.ret_void()
         return to
 
-    def multiply(self, work: Work, inner: Emitter, v: Memory, m: Memory, group: Number) -> None:
-        """All positions of one group of output channels."""
-        to, p = work.to, self.tile[0]
-        lanes, n = to.lanes, self.n
-        weights = work.buffer("weights")
-        own = to.times(group, n * n * self.weights)
-        with to.loop(n * n) as position:
-            u = to.plus(own, to.times(position, self.weights))
-            with to.loop(-(-self.together // p)) as turn:
-                first = to.times(to.least(to.times(turn, p), self.together - p), lanes)
-                v_at = to.plus(to.times(position, self.v_step), first)
-                m_at = to.plus(to.times(position, self.m_step), first)
-                to.run(inner, (v, v_at), (weights, u), (m, m_at))
+    def transform_tiles(self, work: Work, inner: Emitter, v: Memory, block: Number, first: Number) -> None:
+        """V of one vector of channels of all tiles at hand, of which ``first`` is the first."""
+        to, p, lanes = work.to, self.tile[0], work.to.lanes
+        with to.loop(self.turns) as turn, to.loop(p) as i:
+            at = self.source_at(to, block, to.plus(first, to.times(turn, p), i))
+            rows = to.plus(to.times(turn, p * self.source.blocks), to.times(block, p), i)
+            to.run(inner, (work.buffer("source"), at), (v, to.times(rows, lanes)))
 
-    def finish_tiles(self, work: Work, inner: Emitter, m: Memory, group: Number, first: Number) -> None:
-        """Outputs of all tiles at hand, for one group of output channels."""
+    def multiply(
+        self,
+        work: Work,
+        inner: Emitter,
+        position: Number,
+        v: tuple[Memory, Number],
+        u: tuple[Memory, Number],
+        m: tuple[Memory, Number],
+    ) -> None:
+        """M of one round at one position, for all tiles at hand; v, u, m: where those of it begin."""
+        to, (p, q), lanes = work.to, self.tile, work.to.lanes
+        each = self.fresh * self.source.lanes * q * lanes if self.fresh else self.weights
+        with to.loop(self.round) as group, to.loop(self.turns) as turn:
+            rows = to.times(turn, p * self.source.blocks)
+            place = to.plus(to.times(group, q * self.together), to.times(turn, p))
+            to.run(
+                inner,
+                (v[0], to.plus(v[1], to.times(position, self.v_step), to.times(rows, lanes))),
+                (u[0], to.plus(u[1], to.times(group, each))),
+                (m[0], to.plus(m[1], to.times(position, self.m_step), to.times(place, lanes))),
+            )
+
+    def finish_tiles(
+        self, work: Work, inner: Emitter, m: Memory, m_at: Number, number: Number, first: Number
+    ) -> None:
+        """Outputs of all tiles at hand, for one round of output channels."""
         to, q, lanes = work.to, self.tile[1], work.to.lanes
-        start = to.least(to.times(group, q), self.target.blocks - q)
-        with to.loop(q) as i, to.loop(self.together) as t:
-            block, tile = to.plus(start, i), to.plus(first, t)
-            m_at = to.plus(to.times(i, self.together * lanes), to.times(t, lanes))
+        with to.loop(self.round) as group, to.loop(q) as i, to.loop(self.together) as t:
+            start = to.times(to.plus(to.times(number, self.round), group), q)
+            block, tile = to.plus(to.least(start, self.target.blocks - q), i), to.plus(first, t)
+            vector = to.plus(to.times(group, q), i)
             arguments = [
-                (m, m_at),
+                (m, to.plus(m_at, to.times(to.plus(to.times(vector, self.together), t), lanes))),
                 (work.buffer("bias"), to.times(block, lanes)),
                 (work.buffer("target"), self.target_at(to, self.target, block, tile)),
             ]

@@ -10,7 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from striate.engine.emit import Emitter
+from striate.engine.index import Memory, Number
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.winograd import Scheme
 
 
@@ -48,14 +51,16 @@ class Tiles(Kernel):
         size = scheme.n**2 * scheme.v_step
         v = to.part(work.scratch, 0, size)
         m = to.part(work.scratch, size, scheme.n**2 * scheme.m_step)
-        first = to.least(to.times(work.unit, scheme.together), scheme.tiles - scheme.together)
-        with to.loop(scheme.source.blocks) as block, to.loop(scheme.together) as t:
-            at = scheme.source_at(to, block, to.plus(first, t))
-            place = to.plus(to.times(block, scheme.together * to.lanes), to.times(t, to.lanes))
-            to.run(forth, (work.buffer("source"), at), (v, place))
-        with to.loop(scheme.groups) as group:
-            scheme.multiply(work, product, v, m, group)
-            scheme.finish_tiles(work, back, m, group, first)
+        first = to.times(work.unit, scheme.together)
+        with to.loop(scheme.source.blocks) as block:
+            scheme.transform_tiles(work, forth, v, block, first)
+        with to.loop(scheme.rounds) as number:
+            with to.loop(scheme.n**2) as position:
+                own = to.times(
+                    to.plus(to.times(number, scheme.n**2), position), scheme.round * scheme.weights
+                )
+                scheme.multiply(work, product, position, (v, 0), (work.buffer("weights"), own), (m, 0))
+            scheme.finish_tiles(work, back, m, 0, number, first)
 
 
 @dataclass(frozen=True)
@@ -77,20 +82,17 @@ class Transform(Kernel):
         return self.scheme.source.blocks
 
     def body(self, work: Work) -> None:
-        to, scheme = work.to, self.scheme
-        forth = scheme.transform(work, f"{self.symbol}_in")
-        with to.loop(scheme.together) as t:
-            at = scheme.source_at(to, work.unit, t)
-            place = to.plus(to.times(work.unit, scheme.together * to.lanes), to.times(t, to.lanes))
-            to.run(forth, (work.buffer("source"), at), (work.buffer("transformed"), place))
+        forth = self.scheme.transform(work, f"{self.symbol}_in")
+        self.scheme.transform_tiles(work, forth, work.buffer("transformed"), work.unit, 0)
 
 
 @dataclass(frozen=True)
 class Product(Kernel):
-    """Outputs from V. Unit: one group of output channels."""
+    """Outputs from V. Unit: one round of output channels, for all images, ``images`` of them at a time."""
 
     family: ClassVar[str] = "winograd"
     scheme: Scheme
+    images: int
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -98,10 +100,18 @@ class Product(Kernel):
 
     @property
     def units(self) -> int:
-        return self.scheme.groups
+        return self.scheme.rounds
+
+    @property
+    def whole_batch(self) -> bool:
+        return True
 
     @property
     def scratch(self) -> int:
+        return self.images * self._each + (self.scheme.n * self.scheme.held if self.scheme.fresh else 0)
+
+    @property
+    def _each(self) -> int:
         return self.scheme.n**2 * self.scheme.m_step
 
     @property
@@ -112,7 +122,62 @@ class Product(Kernel):
         return self.scheme.describe()
 
     def body(self, work: Work) -> None:
-        scheme = self.scheme
+        to, scheme = work.to, self.scheme
         product, back = scheme.product(work, f"{self.symbol}_mul"), scheme.back(work, f"{self.symbol}_out")
-        scheme.multiply(work, product, work.buffer("transformed"), work.scratch, work.unit)
-        scheme.finish_tiles(work, back, work.scratch, work.unit, 0)
+        m = to.part(work.scratch, 0, self.images * self._each)
+        with work.some_images(self.images):
+            if scheme.fresh:
+                self._fresh(work, product, m)
+            else:
+                each = scheme.round * scheme.weights
+                with to.loop(scheme.n**2) as position:
+                    own = to.times(to.plus(to.times(work.unit, scheme.n**2), position), each)
+                    self._images(work, product, position, 0, (work.buffer("weights"), own), m)
+            with work.each_of_these() as place:
+                scheme.finish_tiles(work, back, m, to.times(place, self._each), work.unit, 0)
+
+    def _images(
+        self,
+        work: Work,
+        product: Emitter,
+        position: Number,
+        v_at: Number,
+        u: tuple[Memory, Number],
+        m: Memory,
+    ) -> None:
+        """All images at hand use the same weights, while these are near."""
+        with work.each_of_these() as place:
+            m_at = work.to.times(place, self._each)
+            v = work.buffer("transformed")
+            self.scheme.multiply(work, product, position, (v, v_at), u, (m, m_at))
+
+    def _fresh(self, work: Work, product: Emitter, m: Memory) -> None:
+        """Some input channels at a time: a row of their weights transformed, its part of M added, row by row.
+
+        So few transformed weights are at hand that they stay in the first cache.
+        """
+        to, scheme = work.to, self.scheme
+        lanes, taps = scheme.source.lanes, 9 * scheme.tile[1] * scheme.target.lanes
+        u = to.part(work.scratch, self.images * self._each, scheme.n * scheme.held)
+        weights, channels = work.buffer("weights"), scheme.fresh * lanes
+        inner = [scheme.transform_weights(work, f"{self.symbol}_w{y}", y) for y in range(scheme.n)]
+        with work.each_of_these() as place, to.loop(self._each // to.lanes) as i:
+            to.put(to.constant(0), m, to.plus(to.times(place, self._each), to.times(i, to.lanes)))
+        with to.loop(scheme.source.blocks // scheme.fresh) as some:
+            first = to.plus(to.times(work.unit, scheme.source.blocks * lanes), to.times(some, channels))
+            v_at = to.times(some, scheme.fresh * scheme.tile[0] * lanes)
+            for y in range(scheme.n):
+                to.run(inner[y], (weights, to.times(first, taps)), (u, 0))
+                with to.loop(scheme.n) as x:
+                    position = to.plus(x, y * scheme.n)
+                    self._ask(work, weights, to.times(to.plus(first, channels), taps), position)
+                    self._images(work, product, position, v_at, (u, to.times(x, scheme.held)), m)
+
+    def _ask(self, work: Work, weights: Memory, following: Number, position: Number) -> None:
+        """For the next channels' weights, a part of them at every position, so that they come evenly."""
+        to, scheme = work.to, self.scheme
+        size = scheme.fresh * scheme.source.lanes * 9 * scheme.tile[1] * scheme.target.lanes
+        lines = -(-size // (LINE * scheme.n**2))
+        start = to.moved(weights, to.plus(following, to.times(position, lines * LINE)))
+        for line in range(lines):
+            to.prefetch(start, line * LINE)

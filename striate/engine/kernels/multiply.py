@@ -1,0 +1,105 @@
+"""The heart of every convolution: a tile of sums in registers, fed with input values and weights.
+
+For one input channel, each input value is spread over a vector and multiplied with vectors of weights, one
+lane an output channel. P values and Q vectors make P * Q multiply-adds from P + Q loads, which is why tiles
+are as large as the registers allow: P * Q sums, the shorter side of the tile, and one more.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from striate.engine.emit import Emitter
+from striate.engine.index import Memory, Number
+
+UNROLLED = 112  # multiply-adds in the innermost body, at most
+LINE = 16  # values in a cache line
+Sums = list[list[Any]]  # [input value][vector]: variables
+
+
+def fits_registers(values: int, vectors: int, registers: int) -> bool:
+    return values * vectors + min(values, vectors) + 1 <= registers
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """Loops (count, step in the input, step in the weights' rows), then ``channels`` lanes of one pixel."""
+
+    loops: list[tuple[int, int, int]]
+    channels: int
+    image: int = 0
+    row: int = 0
+
+
+def multiply(
+    to: Emitter,
+    parts: list[Reduction],
+    image: Memory,
+    weights: Memory,
+    runs: Sequence[Number],
+    steps: Sequence[int],
+    sums: Sums,
+    ahead: int = 0,
+    following: int = 0,
+) -> None:
+    """sums[p][q] += sum over all taps and channels of image[value p] * weights[tap, channel][vector q].
+
+    The values of a tile lie ``steps`` from the beginning of each of the ``runs``, one run after the other.
+    ``ahead``: how many values before their use weights are asked for; 0: they are near. ``following``: how
+    far behind each input value the one lies that the next tile reads there; 0: it is near.
+    """
+    vectors = len(sums[0])
+    most = max(1, UNROLLED // (len(runs) * len(steps) * vectors))
+
+    def nest(loops: list[tuple[int, int, int]], first: Number, row: Number, deep: int) -> None:
+        if loops:
+            count, step, rows = loops[0]
+            with to.loop(count) as i:
+                nest(loops[1:], to.plus(first, to.times(i, step)), to.plus(row, to.times(i, rows)), deep)
+            return
+        unrolled = next(n for n in range(min(most, deep), 0, -1) if deep % n == 0)
+        with to.loop(deep, unrolled) as c:
+            here = to.moved(weights, to.times(to.plus(row, c), vectors * to.lanes))
+            begins = [to.moved(image, to.plus(run, first, c)) for run in runs]
+            inputs = [(begin, place) for begin in begins for place in steps]
+            for begin, place in inputs if following else ():
+                to.prefetch(begin, place + following, near=3)
+            for line in range(0, unrolled * vectors * to.lanes, LINE) if ahead else ():
+                to.prefetch(here, line + ahead)
+            for channel in range(unrolled):
+                places = [(begin, place + channel) for begin, place in inputs]
+                _one_channel(to, places, here, channel * vectors * to.lanes, sums)
+
+    for part in parts:
+        nest(part.loops, part.image, part.row, part.channels)
+
+
+def _one_channel(
+    to: Emitter, values: Sequence[tuple[Memory, int]], weights: Memory, row: int, sums: Sums
+) -> None:
+    """The shorter side of the tile is kept in registers, the longer passes by."""
+    vectors = range(len(sums[0]))
+
+    def value(p: int) -> Any:
+        return to.spread(*values[p])
+
+    def weight(q: int) -> Any:
+        return to.get(weights, row + q * to.lanes)
+
+    def add(p: int, q: int, a: Any, b: Any) -> None:
+        to.store(to.multiply_add(a, b, to.read(sums[p][q])), sums[p][q])
+
+    if len(vectors) <= len(values):
+        kept = [weight(q) for q in vectors]
+        for p in range(len(values)):
+            passing = value(p)
+            for q in vectors:
+                add(p, q, passing, kept[q])
+    else:
+        kept = [value(p) for p in range(len(values))]
+        for q in vectors:
+            passing = weight(q)
+            for p, held in enumerate(kept):
+                add(p, q, held, passing)
