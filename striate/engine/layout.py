@@ -106,8 +106,3 @@ def joined(a: Frame, b: Frame) -> Frame:
 def at_least_zero(*sides: int) -> Frame:
     top, left, bottom, right = (max(0, side) for side in sides)
     return top, left, bottom, right
-
-
-def flat(layout: Layout) -> bool:
-    """Whether pixels follow each other without a gap, so that rows do not matter."""
-    return not any(layout.frame)

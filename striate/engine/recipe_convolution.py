@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 
 from striate import ops
@@ -16,7 +14,7 @@ from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.tile import direct_tile, images_together, winograd_scheme
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
-from striate.engine.layout import Frame, Layout, flat
+from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
 
@@ -112,10 +110,6 @@ class Convolution(Recipe):
         ]
 
     def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
-        maps = [source, target, *([finish.added] if finish.added else [])]
-        if self.window == Window((1, 1)) and all(map(flat, maps)):
-            source, target, *added = (replace(each, height=1, width=each.pixels) for each in maps)
-            finish = Finish(finish.words, added[0] if added else None)
         blocks = target.blocks if self.groups == 1 else 1
         span = source.channels if self.groups == 1 else self.weight.shape[1]
         tile = direct_tile(source, target, self.window, span, blocks, self.settings.target)

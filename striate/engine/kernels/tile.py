@@ -111,11 +111,17 @@ def winograd_scheme(
     source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target
 ) -> Scheme | None:
     """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
+    choice = _cheapest(source, target, before, machine)
+    return choice and replace(choice, finish=finish)
+
+
+@lru_cache(maxsize=4096)
+def _cheapest(source: Layout, target: Layout, before: tuple[int, int], machine: Target) -> Scheme | None:
     window = Window((3, 3), before=before)
     plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     best, choice = _direct_cycles(plain, tiles, target, window, source.channels, machine), None
-    for scheme in winograd_schemes(source, target, before, finish, machine):
+    for scheme in winograd_schemes(source, target, before, Finish(), machine):
         cycles = winograd_cycles(scheme, machine)
         if cycles < best:
             best, choice = cycles, scheme
