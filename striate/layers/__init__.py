@@ -9,7 +9,6 @@ from striate.layers.conv_bn_relu import ConvBNReLU
 from striate.layers.conv_norm import ConvNorm
 from striate.layers.depthwise_separable import DepthwiseSeparable
 from striate.layers.edge_residual import EdgeResidual
-from striate.layers.fan_out import start_by_fan_out
 from striate.layers.gabor import gabor_filters
 from striate.layers.global_response_norm import GlobalResponseNorm
 from striate.layers.he_normal import he_normal_
@@ -85,7 +84,6 @@ __all__ = [
     "make_divisible",
     "same_convolution",
     "shortcut",
-    "start_by_fan_out",
     "whiten_",
     "whitening_filters",
 ]

@@ -3,7 +3,7 @@
 Neighbouring pixels say nearly the same. The eigenvectors of the covariance of small patches, each divided by
 the root of its eigenvalue, turn patches into numbers of equal variance that do not repeat each other; a
 network that starts from them needs fewer epochs. Source: hlb-CIFAR10 (Tysam Balsewicz 2023) and airbench
-(Keller Jordan 2024, arXiv 2404.00498, section 3.1).
+(Keller Jordan 2024, arXiv 2404.00498, section 3.2).
 """
 
 from __future__ import annotations

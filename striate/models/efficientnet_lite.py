@@ -17,9 +17,9 @@ from striate.layers import (
     DepthwiseSeparable,
     InvertedResidual,
     Style,
+    he_normal_,
     make_divisible,
     same_convolution,
-    start_by_fan_out,
 )
 from striate.models.card import Card
 from striate.models.registry import register
@@ -97,7 +97,7 @@ class EfficientNetLite(nn.Sequential):
             classifier=last,
         )
         super().__init__(parts)
-        start_by_fan_out(self, grouped=True)
+        he_normal_(self, grouped=True)
         nn.init.uniform_(last.weight, -(classes**-0.5), classes**-0.5)
         nn.init.zeros_(last.bias)
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import ConvNorm, MBConv, Residual, SqueezeExcite, Style, start_by_fan_out
+from striate.layers import ConvNorm, MBConv, Residual, SqueezeExcite, Style, he_normal_
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -116,7 +116,7 @@ class EfficientNetV2(nn.Sequential):
                 classifier=nn.Sequential(nn.Dropout(dropout), last),
             )
         )
-        start_by_fan_out(self, grouped=False)
+        he_normal_(self)
         nn.init.uniform_(last.weight, -(classes**-0.5), classes**-0.5)
         nn.init.zeros_(last.bias)
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import Residual, Style, make_divisible, start_by_fan_out
+from striate.layers import Residual, Style, he_normal_, make_divisible
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -90,7 +90,7 @@ class MNASNet(nn.Sequential):
                 classifier=nn.Sequential(nn.Dropout(0.2), last),
             )
         )
-        start_by_fan_out(self, grouped=False)
+        he_normal_(self)
         nn.init.kaiming_uniform_(last.weight, mode="fan_out", nonlinearity="sigmoid")
         nn.init.zeros_(last.bias)
 

@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import ConvNorm, Residual, Style, start_by_fan_out
+from striate.layers import ConvNorm, Residual, Style, he_normal_
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -32,7 +32,8 @@ STAGES = (
 # For 32x32 images the second row, and the stem, have stride 1: Kuang Liu, github.com/kuangliu/pytorch-cifar.
 SMALL_IMAGES = (STAGES[0], (6, 24, 2, 1), *STAGES[2:])
 
-STYLE = Style(activation=nn.ReLU6)  # "robust when used with low-precision computation" (section 3.3)
+# Section 4 of the paper: "because of its robustness when used with low-precision computation".
+STYLE = Style(activation=nn.ReLU6)
 
 
 class Bottleneck(Residual):
@@ -86,7 +87,7 @@ class MobileNetV2(nn.Sequential):
                 classifier=nn.Sequential(nn.Dropout(0.2), last),
             )
         )
-        start_by_fan_out(self, grouped=False)
+        he_normal_(self)
         nn.init.normal_(last.weight, 0, 0.01)
         nn.init.zeros_(last.bias)
 

@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import EdgeResidual, Residual, Style, start_by_fan_out
+from striate.layers import EdgeResidual, Residual, Style, he_normal_
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -190,7 +190,7 @@ class MobileNetV4(nn.Sequential):
                 classifier=last,
             )
         )
-        start_by_fan_out(self, grouped=True)
+        he_normal_(self, grouped=True)
         nn.init.uniform_(last.weight, -(classes**-0.5), classes**-0.5)
         nn.init.zeros_(last.bias)
 

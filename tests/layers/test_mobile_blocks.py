@@ -18,9 +18,9 @@ from striate.layers import (
     SqueezeExcite,
     StochasticDepth,
     Style,
+    he_normal_,
     make_divisible,
     same_convolution,
-    start_by_fan_out,
 )
 
 STYLE = Style()
@@ -137,6 +137,6 @@ def test_a_unit_without_activation_ends_with_the_norm():
 def test_depthwise_weights_start_by_the_fan_out_of_a_group_or_of_all(grouped, fan_out):
     torch.manual_seed(0)
     conv = nn.Conv2d(4000, 4000, 3, groups=4000)
-    start_by_fan_out(nn.Sequential(conv), grouped=grouped)
+    he_normal_(nn.Sequential(conv), grouped=grouped)
     assert conv.weight.std().item() == pytest.approx(math.sqrt(2 / fan_out), rel=0.02)
     assert not conv.bias.any()
