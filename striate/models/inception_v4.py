@@ -18,6 +18,7 @@ no dropout before the linear layer, where the paper's figure 9 keeps 0.8.
 from __future__ import annotations
 
 from collections import OrderedDict
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -47,17 +48,18 @@ def mean_then(before: int, after: int) -> nn.Sequential:
     return nn.Sequential(nn.AvgPool2d(3, 1, 1, count_include_pad=False), ConvBNReLU(before, after))
 
 
-def stem(in_channels: int) -> list[nn.Module]:
-    """(N, in_channels, 299, 299) to (N, 384, 35, 35)."""
-    short = nn.Sequential(ConvBNReLU(160, 64), ConvBNReLU(64, 96, 3))
-    long = nn.Sequential(ConvBNReLU(160, 64), row(64, 64), column(64, 64), ConvBNReLU(64, 96, 3))
+def stem(in_channels: int, *, small_images: bool) -> list[nn.Module]:
+    """(N, in_channels, 299, 299) to (N, 384, 35, 35); with ``small_images``, 32x32 to 30x30."""
+    stride, pad = (1, 1) if small_images else (2, 0)
+    short = nn.Sequential(ConvBNReLU(160, 64), ConvBNReLU(64, 96, 3, padding=pad))
+    long = (ConvBNReLU(160, 64), row(64, 64), column(64, 64), ConvBNReLU(64, 96, 3, padding=pad))
     return [
-        ConvBNReLU(in_channels, 32, 3, 2),
-        ConvBNReLU(32, 32, 3),
+        ConvBNReLU(in_channels, 32, 3, stride),
+        ConvBNReLU(32, 32, 3, padding=pad),
         square(32, 64),
-        Branches(maxpool=nn.MaxPool2d(3, 2), conv=ConvBNReLU(64, 96, 3, 2)),
-        Branches(branch0=short, branch1=long),
-        Branches(conv=ConvBNReLU(192, 192, 3, 2), maxpool=nn.MaxPool2d(3, 2)),
+        Branches(maxpool=nn.MaxPool2d(3, stride, pad), conv=ConvBNReLU(64, 96, 3, stride, pad)),
+        Branches(branch0=short, branch1=nn.Sequential(*long)),
+        Branches(conv=ConvBNReLU(192, 192, 3, stride, pad), maxpool=nn.MaxPool2d(3, stride, pad)),
     ]
 
 
@@ -121,16 +123,46 @@ class C(nn.Module):
         return torch.cat([self.branch0(x), *ends, self.branch3(x)], 1)
 
 
+class InceptionV4(nn.Sequential):
+    """(N, in_channels, H, W) to (N, classes), the same network for every size of image.
+
+    Starts as torch.nn starts its layers, as in timm.
+    """
+
+    def __init__(self, *, classes: int, in_channels: int, small_images: bool = False) -> None:
+        features = nn.Sequential(
+            *stem(in_channels, small_images=small_images),
+            *(block_a() for _ in range(4)),
+            reduction_a(),
+            *(block_b() for _ in range(7)),
+            reduction_b(),
+            *(C() for _ in range(3)),
+        )
+        super().__init__(
+            OrderedDict(
+                features=features,
+                global_pool=nn.AdaptiveAvgPool2d(1),
+                flatten=nn.Flatten(),
+                last_linear=nn.Linear(1536, classes),
+            )
+        )
+
+
+InceptionCard = partial(
+    Card,
+    year=2016,
+    authors="Christian Szegedy, Sergey Ioffe, Vincent Vanhoucke, Alexander A. Alemi",
+    paper="Inception-v4, Inception-ResNet and the impact of residual connections on learning",
+    doi_or_arxiv="arXiv:1602.07261",
+    channels=3,
+)
+
+
 @register(
-    Card(
+    InceptionCard(
         name="inception_v4",
         title="Inception v4",
-        year=2016,
-        authors="Christian Szegedy, Sergey Ioffe, Vincent Vanhoucke, Alexander A. Alemi",
-        paper="Inception-v4, Inception-ResNet and the impact of residual connections on learning",
-        doi_or_arxiv="arXiv:1602.07261",
         image_size=(299, 299),
-        channels=3,
         classes=1000,
         parameters=42_679_816,
         multiply_adds=12_253_974_624,
@@ -141,21 +173,26 @@ class C(nn.Module):
         notes=("timm's weights expect images that are normalised by mean 0.5 and deviation 0.5.",),
     )
 )
-def inception_v4(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:
-    """The same network for every ``image_size``. Starts as torch.nn starts its layers, as in timm."""
-    features = nn.Sequential(
-        *stem(in_channels),
-        *(block_a() for _ in range(4)),
-        reduction_a(),
-        *(block_b() for _ in range(7)),
-        reduction_b(),
-        *(C() for _ in range(3)),
+def inception_v4(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> InceptionV4:
+    """The paper's stem."""
+    return InceptionV4(classes=classes, in_channels=in_channels)
+
+
+@register(
+    InceptionCard(
+        name="inception_v4_cifar",
+        title="Inception v4 for 32x32 images",
+        image_size=(32, 32),
+        classes=10,
+        parameters=41_158_186,
+        multiply_adds=7_309_384_064,
+        summary="Inception v4 with a stem that keeps small images at their size.",
+        notes=(
+            "The stem is that of https://github.com/weiaicunzai/pytorch-cifar100; the rest is inception_v4, "
+            "so that its weights fit.",
+        ),
     )
-    return nn.Sequential(
-        OrderedDict(
-            features=features,
-            global_pool=nn.AdaptiveAvgPool2d(1),
-            flatten=nn.Flatten(),
-            last_linear=nn.Linear(1536, classes),
-        )
-    )
+)
+def inception_v4_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> InceptionV4:
+    """Maps at 32x32: stem and A 30, B 14, C 6."""
+    return InceptionV4(classes=classes, in_channels=in_channels, small_images=True)
