@@ -158,7 +158,7 @@ SmallCard = partial(
     DenseNetCard,
     image_size=(32, 32),
     classes=10,
-    top1_source="CIFAR-10 with flips and shifts, table 2 of the paper",
+    top1_source="CIFAR-10 with flips and shifts: the authors' https://github.com/liuzhuang13/DenseNet",
 )
 
 

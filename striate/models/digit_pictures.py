@@ -1,6 +1,6 @@
 """The output codes of LeNet-5 (1998): each digit as a picture of 7x12 pixels, drawn for this file.
 
-LeCun et al. 1998, section II.C and figure 3, take the pictures of the full ASCII set as targets because
+LeCun et al. 1998, section II.B and figure 3, take the pictures of the full ASCII set as targets because
 characters that look alike then have codes that lie near each other. The drawings there are not copied.
 """
 

@@ -48,7 +48,7 @@ STAGES: tuple[tuple[Row, ...], ...] = (
 class GhostModule(nn.Module):
     """Half of the channels by a 1x1 convolution, the other half from those by a 3x3 depthwise one.
 
-    (N, in_channels, H, W) to (N, out_channels, H, W), ``out_channels`` even. Figure 1 (b) of the paper with
+    (N, in_channels, H, W) to (N, out_channels, H, W), ``out_channels`` even. The paper's ghost module with
     ratio s = 2 and kernel d = 3.
     """
 

@@ -139,18 +139,18 @@ for layers, block, stages, parameters, multiply_adds in IMAGENET:
         )
     )(partial(PreActResNet, block, stages))
 
+SmallCard = partial(PreActCard, image_size=(32, 32), classes=10)
+
 for layers, unit, count, parameters, multiply_adds, top1 in CIFAR:
     register(
-        PreActCard(
+        SmallCard(
             name=f"preact_resnet{layers}_cifar",
             title=f"ResNet-{layers}, pre-activation",
-            image_size=(32, 32),
-            classes=10,
             parameters=parameters,
             multiply_adds=multiply_adds,
             summary=f"{layers} layers for 32x32 images, and nothing in the way around them.",
             top1=top1,
-            top1_source="CIFAR-10, the paper" if top1 else None,
+            top1_source="CIFAR-10, the paper as quoted in table 5 of arXiv:1605.07146" if top1 else None,
             notes=(
                 "1x1 shortcuts where sizes differ; bottlenecks with the stride in the first convolution: "
                 "the authors' resnet-1k-layers.",
@@ -160,11 +160,9 @@ for layers, unit, count, parameters, multiply_adds, top1 in CIFAR:
 
 
 @register(
-    PreActCard(
+    SmallCard(
         name="preact_resnet18_cifar",
         title="ResNet-18, pre-activation, for small images",
-        image_size=(32, 32),
-        classes=10,
         parameters=11_172_170,
         multiply_adds=555_422_720,
         summary="The blocks of pre-activation ResNet-18 behind a 3x3 stem without a pool.",

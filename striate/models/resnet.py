@@ -179,34 +179,33 @@ for layers, block, blocks, parameters, multiply_adds, top1, field in IMAGENET:
         )
     )(partial(ResNet, block, blocks))
 
+SmallCard = partial(ResNetCard, image_size=(32, 32), classes=10)
+
 for layers, block, blocks, parameters, multiply_adds, top1 in SMALL:
     register(
-        ResNetCard(
+        SmallCard(
             name=f"resnet{layers}_cifar",
             title=f"ResNet-{layers} for small images",
-            image_size=(32, 32),
-            classes=10,
             parameters=parameters,
             multiply_adds=multiply_adds,
             summary=f"The blocks of ResNet-{layers} behind a 3x3 stem without a pool.",
             top1=top1,
-            top1_source="CIFAR-10, model zoo of mmpretrain",
+            top1_source="CIFAR-10: mmpretrain, configs/resnet/README.md",
             notes=("Not in the paper; the form of https://github.com/kuangliu/pytorch-cifar.",),
         )
     )(partial(ResNet, block, blocks, stem=three))
 
 for layers, n, parameters, multiply_adds, top1 in CIFAR:
     register(
-        ResNetCard(
+        SmallCard(
             name=f"resnet{layers}_cifar",
             title=f"ResNet-{layers}",
-            image_size=(32, 32),
-            classes=10,
             parameters=parameters,
             multiply_adds=multiply_adds,
             summary=f"{layers} thin layers for 32x32 images.",
             top1=top1,
-            top1_source="CIFAR-10, table 6 of the paper",
+            top1_source="CIFAR-10, table 6 of the paper as quoted in "
+            "https://github.com/akamaster/pytorch_resnet_cifar10",
             notes=("Shortcuts without parameters (option A); 6n + 2 layers.",),
         )
     )(partial(CifarResNet, partial(BasicBlock, around=PaddedShortcut), 16, n))

@@ -62,6 +62,6 @@ for layers, paths, width, parameters, multiply_adds, top1 in CIFAR:
             multiply_adds=multiply_adds,
             summary=f"{paths} paths of width {width} for 32x32 images.",
             top1=top1,
-            top1_source="CIFAR-10, table 7 of the paper",
+            top1_source="CIFAR-10, the paper as quoted in https://github.com/longrootchen/cifar10-pytorch",
         )
     )(partial(CifarResNet, partial(Bottleneck, groups=paths, width_per_group=width), 64, 3))

@@ -36,7 +36,7 @@ class ShuffleUnit(nn.Module):
 
     The bottleneck has a quarter of the output's channels. With a stride, the input's mean pool is not
     added but concatenated, so the branch gives only the channels that are missing. ``first`` is the first
-    unit of all, whose input has too few channels to be cut (section 3.2).
+    unit of all, whose input has too few channels to be cut (the caption of table 1).
     """
 
     def __init__(self, in_channels: int, out_channels: int, groups: int, stride: int, *, first: bool) -> None:
