@@ -96,12 +96,23 @@ def _one(name: str, as_json: bool) -> None:
         return
     width = max(len(key) for key in card)
     for key, value in card.items():
-        say(f"{key.replace('_', ' '):<{width}}  {_text(value)}")
+        first, *others = _lines(value)
+        say(f"{key.replace('_', ' '):<{width}}  {first}")
+        for line in others:
+            say(f"{'':<{width}}  {line}")
     next_steps((f"striate explain {name}", "every layer, every number derived"))
+
+
+def _lines(value: object) -> Sequence[str]:
+    """What stands on the card under one heading, one sentence a line."""
+    if isinstance(value, dict):
+        return [f"{key}: {why}" for key, why in value.items()] or ["-"]
+    if isinstance(value, (list, tuple)) and not all(isinstance(entry, int) for entry in value):
+        return [str(entry) for entry in value]
+    return [_text(value)]
 
 
 def _text(value: object) -> str:
     if isinstance(value, (list, tuple)):
-        sizes = bool(value) and all(isinstance(entry, int) for entry in value)
-        return ("x" if sizes else "; ").join(str(entry) for entry in value) or "-"
+        return "x".join(str(entry) for entry in value) or "-"
     return f"{value:,}" if isinstance(value, int) and value > 9999 else "-" if value is None else str(value)

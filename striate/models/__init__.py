@@ -44,7 +44,16 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
 from striate.models.auto import auto
 from striate.models.card import Card
 from striate.models.pretrained import Pretrained, pretrained
-from striate.models.registry import MODELS, card, create, form_of, list_models, minimum_size, register
+from striate.models.registry import (
+    MODELS,
+    card,
+    create,
+    form_of,
+    list_models,
+    minimum_size,
+    outline,
+    register,
+)
 from striate.models.weights import load_weights
 from striate.models.weights_source import WeightsSource, weights_source
 
@@ -60,6 +69,7 @@ __all__ = [
     "list_models",
     "load_weights",
     "minimum_size",
+    "outline",
     "pretrained",
     "register",
     "weights_source",

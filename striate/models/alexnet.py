@@ -111,6 +111,7 @@ def alexnet_2012(
             "images.",
             "Weights of Caffe's CaffeNet have these shapes, but CaffeNet pools before it normalises.",
         ),
+        deliberate=(("groups-without-shuffle", "conv4 and conv5 each stay on their GPU (section 3.5)."),),
     )
 )
 def alexnet_two_tower(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:

@@ -101,6 +101,7 @@ def alexnet(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> n
         top1_source="CIFAR-10, 22.78 % error: Wei Yang, https://github.com/bearpaw/pytorch-classification",
         summary="The convolutions of AlexNet with wider padding, and one linear layer.",
         notes=("Not of the paper: the form of Wei Yang's pytorch-classification.",),
+        deliberate=(("stem-too-coarse", "The proportions of AlexNet's stem, scaled to 32x32."),),
     )
 )
 def alexnet_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:

@@ -36,14 +36,19 @@ class Card:
     """Published accuracy in percent."""
     top1_source: str | None = None
     receptive_field: int | None = None
-    """Side in pixels of what one value of the last feature map sees, where somebody has published it."""
+    """Side in pixels of what one value of the last feature map sees, where it is known; a test derives it.
+
+    Published by google-research/receptive_field, but for ResNet, whose strides stand elsewhere there.
+    """
     notes: tuple[str, ...] = ()
     """What a reader of the paper would stumble over."""
     epochs: int | None = None
     """Passes over the images in which it learns; None: what the recipe says for the images."""
+    deliberate: tuple[tuple[str, str], ...] = ()
+    """(rule, why): what ``striate check`` warns of in this network, and why it is as it is."""
     no_gradient: tuple[str, ...] = ()
     """Patterns (fnmatch) of parameters that training may leave without a gradient; ``notes`` say why."""
 
     def to_json(self) -> dict[str, Any]:
         """Every field by its name."""
-        return asdict(self)
+        return asdict(self) | {"deliberate": dict(self.deliberate)}

@@ -12,7 +12,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import ConvNorm, MBConv, SqueezeExcite, Style, make_divisible, start_by_fan_out
+from striate.layers import ConvNorm, MBConv, SqueezeExcite, Style, he_normal_, make_divisible
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -87,7 +87,7 @@ class EfficientNet(nn.Sequential):
                 classifier=nn.Sequential(nn.Dropout(dropout), last),
             )
         )
-        start_by_fan_out(self, grouped=False)
+        he_normal_(self)
         nn.init.uniform_(last.weight, -(classes**-0.5), classes**-0.5)
         nn.init.zeros_(last.bias)
 
@@ -253,6 +253,7 @@ def efficientnet_b7(*, classes: int, in_channels: int, image_size: tuple[int, in
         multiply_adds=31_979_392,
         summary="EfficientNet-B0 with a stem of stride 1.",
         notes=("The strides are those of Kuang Liu, https://github.com/kuangliu/pytorch-cifar.",),
+        deliberate=(("idle-taps", "5x5 kernels as at 224x224, on the 2x2 maps that 32x32 leaves."),),
     )
 )
 def efficientnet_b0_cifar(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> EfficientNet:

@@ -147,6 +147,8 @@ def start(layer: nn.Module) -> None:
         classes=10,
         parameters=60_000,
         multiply_adds=325_680,
+        top1=99.05,
+        top1_source="MNIST, 0.95 % error without distorted images: section III.B of the paper",
         summary="Partial connections in C3, trainable subsampling, radial basis functions at the end.",
         notes=(
             "The 840 numbers of the output layer are fixed pictures of the digits, and are not counted.",
@@ -155,6 +157,7 @@ def start(layer: nn.Module) -> None:
             "The squared distances are neither convolution nor linear: their 840 multiplications per image "
             "are not among the multiply-adds.",
         ),
+        deliberate=(("saturating-activation", "Scaled tanh, as published (appendix A)."),),
     )
 )
 def lenet5_1998(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> LeNet51998:

@@ -49,6 +49,7 @@ H3_TABLE = ((0,), (0, 1), (0, 1), (1,), (0, 1), (0, 1), (2,), (2, 3), (2, 3), (3
             "the sums before the squashing, which order the classes alike and suit cross-entropy.",
             "The weights of the subsampling are trained: without them the count of 2,578 does not come out.",
         ),
+        deliberate=(("saturating-activation", "tanh, as published."),),
     )
 )
 def lenet1(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:

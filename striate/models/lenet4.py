@@ -61,11 +61,10 @@ class Pairs(nn.Module):
         summary="LeNet-1 grown for the larger set of digits that became MNIST.",
         notes=(
             "Known only from a paragraph; its 'about 17,000 free parameters' contradict its layers, which "
-            "have "
-            "50,698, while its 'about 260,000 multiply-adds' fit (262,306 connections, biases included).",
-            "The connections of C3 are ours: three maps each, which is what the multiply-adds leave room "
-            "for.",
+            "have 50,698; its 'about 260,000 multiply-adds' fit them (262,306 connections, biases included).",
+            "The connections of C3 are ours: three maps each, for which the multiply-adds leave room.",
         ),
+        deliberate=(("saturating-activation", "tanh, as published."),),
     )
 )
 def lenet4(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:

@@ -11,7 +11,7 @@ from functools import partial
 
 from torch import nn
 
-from striate.layers import ConvNorm, MBConv, SqueezeExcite, Style, make_divisible, start_by_fan_out
+from striate.layers import ConvNorm, MBConv, SqueezeExcite, Style, he_normal_, make_divisible
 from striate.models.card import Card
 from striate.models.registry import register
 
@@ -91,7 +91,7 @@ class MobileNetV3(nn.Sequential):
                 ),
             )
         )
-        start_by_fan_out(self, grouped=False)
+        he_normal_(self)
         for layer in self.modules():
             if isinstance(layer, nn.Linear):
                 nn.init.normal_(layer.weight, 0, 0.01)
@@ -137,6 +137,9 @@ def mobilenet_v3_large(*, classes: int, in_channels: int, image_size: tuple[int,
         top1=67.668,
         top1_source="torchvision MobileNet_V3_Small_Weights.IMAGENET1K_V1; the paper has 67.4",
         notes=("1,024 units before the scores, as in the paper's table 2; other libraries differ there.",),
+        deliberate=(
+            ("missing-activation", "The linear bottleneck of the first block, which does not expand."),
+        ),
     )
 )
 def mobilenet_v3_small(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> MobileNetV3:

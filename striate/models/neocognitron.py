@@ -158,6 +158,12 @@ class Photoreceptors(nn.Module):
             "The paper has 24 planes in every layer, r = 1.5 in S3, and one r for learning and answering.",
             "How fast the fixed weights c and d fall with distance is ours; the paper leaves it open.",
         ),
+        deliberate=(
+            (
+                "depthwise-without-pointwise",
+                "The last complex cells blur each plane by itself; the readout mixes.",
+            ),
+        ),
     )
 )
 def neocognitron(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> Neocognitron:

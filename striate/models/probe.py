@@ -1,17 +1,20 @@
 """Sizes that come out of a module, found without computing anything: a pass over meta tensors.
 
-torch answers many functions of meta tensors by Python code that first imports its compiler, for seconds.
-Functions whose answer has the shape of their input are therefore not asked.
+torch answers many functions of meta tensors by Python code that first imports its compiler, for seconds, and
+is slow afterwards. Functions whose answer has the shape of their input are therefore not asked.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 from torch.nn import functional as F
+from torch.nn import init
 from torch.overrides import TorchFunctionMode
 
 from striate.errors import ShapeError
@@ -30,15 +33,39 @@ KEEP_SHAPE = {
         Tensor.sigmoid,
     ),
 }
+STARTS = {  # what gives a tensor its first values; torch.nn.init hands on its own functions whole
+    *(init.normal_, init.uniform_, init.constant_, init.kaiming_uniform_, init.kaiming_normal_),
+    *(Tensor.normal_, Tensor.uniform_, Tensor.zero_, Tensor.fill_),
+    *(Tensor.erfinv_, Tensor.mul_, Tensor.add_, Tensor.clamp_),
+}
 
 
-class _Unasked(TorchFunctionMode):
-    """Answers shape-keeping functions with their input."""
+class ShapesOnly(TorchFunctionMode):
+    """Inside, on meta tensors, shape-keeping functions are answered with their input."""
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         if func in KEEP_SHAPE or (func is F.batch_norm and _fits(*args[:2])):
             return args[0]
         return func(*args, **(kwargs or {}))
+
+
+class _Undrawn(TorchFunctionMode):
+    """Starting weights stay undrawn."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        if func in STARTS:
+            tensor = kwargs["tensor"] if "tensor" in kwargs else args[0]
+            if tensor.is_meta:
+                return tensor
+        return func(*args, **kwargs)
+
+
+@contextmanager
+def without_memory() -> Iterator[None]:
+    """Inside, modules are built on the meta device, and no time is spent on weights that are not there."""
+    with torch.device("meta"), _Undrawn():
+        yield
 
 
 def _fits(x: Tensor, running_mean: Tensor | None = None) -> bool:
@@ -63,7 +90,7 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
 
     hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in module.named_modules()]
     try:
-        with _Unasked():
+        with ShapesOnly():
             output = functional_call(module, meta, (torch.empty(input_shape, device="meta"),))
     except (RuntimeError, ValueError) as error:
         name, layer, shape = reached[-1]

@@ -9,13 +9,12 @@ from math import prod
 from os import PathLike
 from typing import Protocol
 
-import torch
 from torch import nn
 
 from striate.errors import ArgumentError, ShapeError, UnknownNameError, nearest
 from striate.models.card import Card
 from striate.models.checkpoint import recompute
-from striate.models.probe import output_shape
+from striate.models.probe import output_shape, without_memory
 from striate.models.weights import copy_tensors, fit_tensors, shapes_of
 from striate.models.weights_alignment import Shape
 from striate.models.weights_file import read_tensors
@@ -151,7 +150,7 @@ def _loaded(
 
 def _catalogued(entry: Entry, build: Callable[[Entry, int], nn.Module], classes: int) -> Catalogued:
     def sketch(other: Entry, count: int) -> dict[str, Shape]:
-        with torch.device("meta"):
+        with without_memory():
             return shapes_of(build(other, count))
 
     def spare() -> Collection[str]:
@@ -161,15 +160,27 @@ def _catalogued(entry: Entry, build: Callable[[Entry, int], nn.Module], classes:
     def owner(found: Mapping[str, Shape]) -> str | None:
         numbers = sum(prod(shape) for name, shape in found.items() if "running_" not in name)
         for name, other in MODELS.items():
-            if other is not entry and other.card.parameters == numbers:
-                with torch.device("meta"):
-                    known = other.card
-                    module = _build(other, known.classes, known.channels, known.image_size)
-                if shapes_of(module) == found:
-                    return name
+            alike = other is not entry and other.card.parameters == numbers
+            if alike and shapes_of(outline(name)) == found:
+                return name
         return None
 
     return Catalogued(classes, spare, partial(sketch, entry), owner)
+
+
+def outline(name: str, *, classes: int | None = None, in_channels: int | None = None) -> nn.Module:
+    """The network for its card's image size, on the meta device: all but the memory and the weights.
+
+    Raises UnknownNameError.
+    """
+    entry = _entry(name)
+    known = entry.card
+    with without_memory():
+        return entry.build(
+            classes=known.classes if classes is None else classes,
+            in_channels=known.channels if in_channels is None else in_channels,
+            image_size=known.image_size,
+        )
 
 
 @cache
@@ -183,7 +194,7 @@ def minimum_size(name: str) -> int:
     while accepted - refused > 1:
         side = (refused + accepted) // 2
         try:
-            with torch.device("meta"):
+            with without_memory():
                 _build(entry, entry.card.classes, entry.card.channels, (side, side))
             accepted = side
         except ShapeError:

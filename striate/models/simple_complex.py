@@ -47,9 +47,9 @@ SIZE = 13  # pixels; the bell of the longer wave has fallen to 20 % at the edge
             "The 10,816 numbers of the filters are fixed, and are not counted.",
             "The squares and roots of the complex cells are not among the multiply-adds.",
             "Of the embedded Fashion-MNIST's 2,000 test images 86.5 % are named right after 15 passes over "
-            "4,000 "
-            "training images; by a linear classifier on the pixels, trained alike, 83.6 %.",
+            "4,000 training images; by a linear classifier on the pixels, trained alike, 83.6 %.",
         ),
+        deliberate=(("stem-too-coarse", "Complex cells pool once, and nothing follows."),),
     )
 )
 def simple_complex_cells(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:
