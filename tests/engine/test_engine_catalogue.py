@@ -6,27 +6,16 @@ import numpy as np
 import pytest
 import torch
 from engine_world import outside, program_of, relative_error
+from families import smallest_of_each_family
 
 from striate.capture import capture
 from striate.graph.fold import fold_batch_norm
-from striate.models import card, create, list_models, minimum_size
-
-SMALL_IMAGES = 64
-LARGE = 30_000_000  # parameters
-
-
-def smallest_of_each_paper() -> list[str]:
-    families: dict[tuple[str, bool], list[str]] = {}
-    for name in list_models():
-        families.setdefault((card(name).paper, max(card(name).image_size) <= SMALL_IMAGES), []).append(name)
-    smallest = (min(names, key=lambda name: card(name).multiply_adds) for names in families.values())
-    return sorted(name for name in smallest if card(name).parameters < LARGE)
-
+from striate.models import card, create, minimum_size
 
 IN_SHORT = {"lenet5", "resnet18", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5", "googlenet"}
 NETWORKS = [
     name if name in IN_SHORT else pytest.param(name, marks=pytest.mark.long)
-    for name in smallest_of_each_paper()
+    for name in smallest_of_each_family(most_parameters=30_000_000)
 ]
 
 

@@ -4,12 +4,13 @@ import copy
 
 import pytest
 import torch
+from families import long_except
 from torch import nn
 from torch.autograd.graph import saved_tensors_hooks
 from torch.nn import functional as F
 
 from striate.layers.auxiliary import cross_entropy
-from striate.models import card, create, list_models, minimum_size
+from striate.models import card, create, minimum_size
 from striate.models.checkpoint import recompute
 
 QUICK = [
@@ -19,7 +20,6 @@ QUICK = [
     "shufflenet_v2_x0_5_cifar",
     "striate_small",
 ]
-NETWORKS = [name if name in QUICK else pytest.param(name, marks=pytest.mark.long) for name in list_models()]
 
 
 def trained_once(network, batch, **layout):
@@ -39,7 +39,7 @@ def same(gradient, other, largest):
     return difference < max(1e-10 * float(gradient.abs().max()), 1e-14 * largest)
 
 
-@pytest.mark.parametrize("name", NETWORKS)
+@pytest.mark.parametrize("name", long_except(QUICK))
 def test_gradients_are_the_same_recomputed_and_channels_last(name):
     # batch norm over a handful of values magnifies rounding: maps must not shrink to a pixel
     side = min(max(2 * minimum_size(name), 64), max(card(name).image_size))

@@ -1,0 +1,34 @@
+"""Which networks of the catalogue stand for the others, wherever running all of them would take too long."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+import pytest
+
+from striate.models import card, list_models
+
+SMALL_IMAGES = 64  # pixels; up to this a network is a form for small images
+
+
+def smallest_of_each_family(most_parameters: float = float("inf")) -> list[str]:
+    """Of each paper, and of its form for small images, the network with the least work; the younger of two.
+
+    Families whose smallest network has more than ``most_parameters`` are left out.
+    """
+    families: dict[tuple[str, bool], list[str]] = {}
+    for name in list_models():
+        about = card(name)
+        families.setdefault((about.paper, max(about.image_size) <= SMALL_IMAGES), []).append(name)
+    smallest = (min(names, key=_work) for names in families.values())
+    return sorted(name for name in smallest if card(name).parameters <= most_parameters)
+
+
+def _work(name: str) -> tuple[int, int]:
+    return card(name).multiply_adds, -card(name).year
+
+
+def long_except(short: Collection[str]) -> list[Any]:
+    """All networks, as pytest's parameters; those not in ``short`` are for the long tier."""
+    return [name if name in short else pytest.param(name, marks=pytest.mark.long) for name in list_models()]
