@@ -2,6 +2,7 @@
 
 choices      what is settled before a training, and written down
 training     data -> network; resume         finish      the rest: bundle, insight, report
+rates        a learning rate found by a short training; start: random weights or others'
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived
 weights      the weights of others on images
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from striate.api.illustration import atlas, draw, walk, why
     from striate.api.prediction import compile, load, predict
     from striate.api.racing import race
+    from striate.api.rates import find_lr
     from striate.api.run import Run, report
     from striate.api.training import resume, train
     from striate.models import Card
@@ -39,6 +41,7 @@ FILES = {
     "illustration": ("atlas", "draw", "walk", "why"),
     "prediction": ("compile", "load", "predict"),
     "racing": ("race",),
+    "rates": ("find_lr",),
     "run": ("Run", "report"),
     "training": ("resume", "train"),
 }
@@ -55,6 +58,7 @@ __all__ = [
     "draw",
     "evaluate",
     "explain",
+    "find_lr",
     "list_models",
     "load",
     "minimum_size",

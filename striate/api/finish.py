@@ -49,10 +49,10 @@ def finish(
     bundle = _bundle(folder, dataset, module)
     _compare(bundle, images, evaluation)
     _look(folder, dataset, bundle, split, images, evaluation)
-    settings = read_json(folder.settings)
+    settings, history = read_json(folder.settings), read_lines(folder.history)
     result = _result(evaluation, split, len(dataset.classes)) | {
-        "seconds": round(sum(record["seconds"] for record in read_lines(folder.history)), 1),
-        "epochs": settings["settings"]["epochs"],
+        "seconds": round(sum(record["seconds"] for record in history), 1),
+        "epochs": history[-1]["epoch"] if history else settings["settings"]["epochs"],
         "warnings": list(warnings),
         "striate": settings["striate"],
         "torch": settings["machine"]["torch"],

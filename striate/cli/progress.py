@@ -77,6 +77,11 @@ class TrainingProgress(StageBars):
                 self._epoch_ended(event)
             case happened.Warned():
                 self.line(f"[yellow]warning:[/yellow] {_plain(event.message)}")
+            case happened.BestKept():
+                self.line(
+                    f"no better for {event.of - event.epoch} epochs: the weights of epoch {event.epoch} "
+                    f"are kept (held out {event.accuracy:.2%})"
+                )
             case happened.RunEnded():
                 self._advance("training", 1, 1)
             case _:

@@ -58,6 +58,36 @@ FreezeBatchNorm = Annotated[
 Epochs = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=LEARNING)]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=LEARNING)]
 Lr = Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=LEARNING)]
+Optimiser = Annotated[
+    str | None, typer.Option(help="adamw, sgd (Nesterov), muon or lamb.", rich_help_panel=LEARNING)
+]
+Schedule = Annotated[
+    str | None, typer.Option(help="linear, cosine, one-cycle or step.", rich_help_panel=LEARNING)
+]
+Warmup = Annotated[
+    float | None, typer.Option(help="Share of all steps in which the rate rises.", rich_help_panel=LEARNING)
+]
+WeightDecay = Annotated[float | None, typer.Option(help="Decoupled weight decay.", rich_help_panel=LEARNING)]
+LabelSmoothing = Annotated[
+    float | None, typer.Option(help="Share of the target spread over all classes.", rich_help_panel=LEARNING)
+]
+GradClip = Annotated[
+    float | None, typer.Option(help="Largest norm of the whole gradient.", rich_help_panel=LEARNING)
+]
+Accumulate = Annotated[
+    int | None,
+    typer.Option(help="Parts in which a batch is computed, to save memory.", rich_help_panel=LEARNING),
+]
+EmaDecay = Annotated[
+    float | None,
+    typer.Option(help="End with an average of the weights, e.g. 0.99.", rich_help_panel=LEARNING),
+]
+Patience = Annotated[
+    int | None,
+    typer.Option(
+        help="Stop after so many epochs without a better validation; keep the best.", rich_help_panel=LEARNING
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="All randomness follows from it.", rich_help_panel=LEARNING)]
 Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=MACHINE)]
 Threads = Annotated[int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=MACHINE)]

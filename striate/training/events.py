@@ -93,6 +93,15 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class BestKept:
+    """The weights are those of ``epoch``, of ``of`` that were run; ``accuracy`` (0..1): its validation's."""
+
+    epoch: int
+    of: int
+    accuracy: float
+
+
+@dataclass(frozen=True)
 class RunEnded:
     """After the last epoch. ``seconds`` is the time in this process."""
 
@@ -111,5 +120,6 @@ class Interrupted:
     checkpoint: Path | None
 
 
-Event = RunStarted | EpochStarted | StepDone | EpochEnded | CheckpointSaved | Warned | RunEnded | Interrupted
+Progressing = RunStarted | EpochStarted | StepDone | EpochEnded | CheckpointSaved
+Event = Progressing | Warned | BestKept | RunEnded | Interrupted
 Listener = Callable[[Event], None]

@@ -16,7 +16,7 @@ from typing import Protocol
 import torch
 from torch import Tensor, nn
 
-from striate.errors import TrainingError
+from striate.errors import CheckpointError, TrainingError
 from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.device import Placement, place
 from striate.training.evaluate import Evaluation, evaluate_together, evaluating
@@ -156,7 +156,7 @@ class _Fit:
         interrupted = False
         with self.interruption:
             try:
-                while self.state.epoch < self.settings.epochs:
+                while self.state.epoch < self.settings.epochs and not self.state.has_lost_patience:
                     self._stop_if_asked()
                     self._epoch()
             except _Stop:
@@ -167,9 +167,20 @@ class _Fit:
         if interrupted:
             self.reporter.interrupted()
         else:
-            self.state.finish()
-            self.reporter.emit(events.RunEnded(self.settings.epochs, self.state.step, seconds))
+            self._finish()
+            self.reporter.emit(events.RunEnded(self.state.epoch, self.state.step, seconds))
         return FitResult(self.state.step, seconds, interrupted, self.state.checkpoint, self.evaluation)
+
+    def _finish(self) -> None:
+        """Leave the final weights in the module, and say which they are where it is not the last epoch's."""
+        best = self.state.best
+        try:
+            self.state.finish()
+        except CheckpointError as error:
+            self.reporter.warn(f"{error} The weights of the last epoch are kept instead of the best one's.")
+            return
+        if self.settings.patience is not None and best is not None and best.step != self.state.step:
+            self.reporter.emit(events.BestKept(best.epoch, self.state.epoch, best.accuracy))
 
     def _look_at_the_data(self) -> None:
         """Check that network and data fit, and let the network start from the images if it can."""

@@ -28,6 +28,7 @@ WHOLE: dict[str, dict[str, int]] = {
     "threads": {"at_least": 1, "at_most": MOST_THREADS},
     "head_epochs": {"at_least": 0},
     "accumulate": {"at_least": 1},
+    "patience": {"at_least": 1},
     "checkpoint_steps": {"at_least": 1},
     "checkpoints_kept": {"at_least": 2},
 }
@@ -113,6 +114,10 @@ class TrainSettings:
     accumulate: int = 1
     """Parts in which the images of a step are computed one after another: large batches in little memory.
     Without batch norm the change is that of the whole batch."""
+
+    patience: int | None = None
+    """End after this many epochs without a better validation, and keep the weights of the best epoch;
+    ``None`` keeps the last epoch's, which a rate that falls to zero makes the better choice."""
 
     grad_clip: float | None = None
     """Largest Euclidean norm of the whole gradient; ``None`` leaves it as it is."""

@@ -49,6 +49,7 @@ class State:
         self.placement, self.team = placement, team or Team()
         self._settings, self._folder, self._data = settings, folder, data
         self._saved_at: tuple[int, int] | None = None
+        self._best_weights: dict[str, Tensor] = {}
         self.begin_average()
 
     def begin_average(self) -> None:
@@ -70,7 +71,15 @@ class State:
         if self.best is not None and (now.accuracy, -now.loss) <= (self.best.accuracy, -self.best.loss):
             return False
         self.best = now
+        if self._settings.patience is not None and self._folder is None:  # else the checkpoint has them
+            self._best_weights = {name: tensor.clone() for name, tensor in self._weights_now().items()}
         return True
+
+    @property
+    def has_lost_patience(self) -> bool:
+        """Whether the last ``patience`` epochs were no better than one before."""
+        patience = self._settings.patience
+        return patience is not None and self.best is not None and self.epoch - self.best.epoch >= patience
 
     def next_epoch(self) -> None:
         self.epoch += 1
@@ -82,9 +91,22 @@ class State:
         return self._average.in_place() if self._average is not None else nullcontext()
 
     def finish(self) -> None:
-        """Leave the final weights in the module."""
+        """Leave the final weights in the module: the last ones or, with ``patience``, the best epoch's.
+
+        Raises CheckpointError, the last ones left there, when those of the best epoch cannot be read.
+        """
         if self._average is not None:
             self._average.hand_over()
+        if self._settings.patience is None or self.best is None or self.best.step == self.step:
+            return
+        if self._folder is not None:
+            found = checkpoint.read(checkpoint.path_of(self._folder, self.best.step))
+            self._best_weights = found.part("model") | found.part("average")
+        _load(self.module, self._best_weights)
+
+    def _weights_now(self) -> dict[str, Tensor]:
+        """What ``finish`` would leave now, without patience."""
+        return self.module.state_dict() | (self._average.state() if self._average is not None else {})
 
     def save(self) -> Path | None:
         """Write a checkpoint and return its path; None without a folder, news or the lead.

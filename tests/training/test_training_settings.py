@@ -89,6 +89,7 @@ def test_only_where_and_when_leave_the_fingerprint_alone() -> None:
         "checkpoint_steps": 7,
         "freeze": "body",
         "drops": (0.3,),
+        "patience": 4,
     }
     for field in fields(settings):
         value = getattr(settings, field.name)
