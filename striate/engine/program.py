@@ -147,7 +147,8 @@ class Program:
             for first, steps in layers.items():
                 parts = [self._steps[rows[number]] for number in steps]
                 end = parts[0].covers[-1]
-                for name in {name for part in parts for name in part.part.values.values()} - {end}:
+                read = {name for part in parts for role, name in part.part.values.items() if role != "target"}
+                for name in read:  # a target may share memory with a value that is read before it lives
                     if name in given:
                         self._write(name, given[name])
                 for number in steps:
