@@ -2,6 +2,7 @@
 
 choices      what is settled before a training, and written down
 training     data -> network; resume         finish      the rest: bundle, insight, report
+likeness     a new run with the choices of another
 rates        a learning rate found by a short training; start: random weights or others'
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived

@@ -54,13 +54,13 @@ class Start:
         name, weights = auto(image_size)
         return Start(name, weights, pretrained(name).preprocessing if weights else None, keep_size=True)
 
-    def note(self, image_size: tuple[int, int], asked: str) -> str | None:
+    def notes(self, image_size: tuple[int, int], asked: str) -> list[str]:
         """What the user should know about it, ``asked`` being the model that was asked for."""
         if asked != AUTO:
-            return None
+            return []
         if self.weights is not None:
-            return f"Fine-tunes {self.model} from the weights that it learned on ImageNet."
-        return WHAT_PRETRAINED_BRINGS if _for_photographs(image_size) else None
+            return [f"Fine-tunes {self.model} from the weights that it learned on ImageNet."]
+        return [WHAT_PRETRAINED_BRINGS] if _for_photographs(image_size) else []
 
 
 def start_from(model: str, weights: str | Path | None, *, keep_size: bool) -> Start:

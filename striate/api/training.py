@@ -14,11 +14,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import choose, hint, parse_size, refuse_unfit, write_down
+from striate.api.choices import Choice, choose, hint, parse_size, refuse_unfit, write_down
 from striate.api.extras import require_train
+from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
-from striate.api.start import start_from
+from striate.api.start import AUTO, start_from
 from striate.errors import BundleError, RunError, WeightsWarning, command
 from striate.runs import RunFolder, read_record
 
@@ -38,6 +39,7 @@ def train(
     *,
     model: str = "auto",
     run: str | Path | None = None,
+    like: str | Path | None = None,
     image_size: str | int | Sequence[int] | None = None,
     skip_bad: bool = False,
     weights: str | Path | None = None,
@@ -50,7 +52,9 @@ def train(
     ``data``: a folder of class folders, a tree with train/ and val/ (and test/), or a named set; None is the
     embedded set. ``model``: a name of the catalogue, or "auto". ``run``: the new run folder. ``image_size``:
     pixels, one number or (rows, columns). ``augmentation``: fields of ``striate.data.augment.Augmentation``
-    that replace the preset's. ``settings``: fields of ``striate.training.settings.TrainSettings``; what is
+    that replace the preset's. ``like``: a run whose choices are all taken over, its data too if none is
+    given; with the same images, versions and kind of machine the weights are the same to the last bit.
+    ``settings``: fields of ``striate.training.settings.TrainSettings``; what is
     not given comes from the recipe for this kind of images.
 
     Raises DataError, ImageError, UnknownNameError, ArgumentError, ShapeError (the images are too small for
@@ -59,6 +63,10 @@ def train(
     require_train("training")
     from striate.data.catalogue import open_dataset
 
+    if like is not None:
+        others = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
+        refuse_both({**others, "weights": weights, "augmentation": augmentation})
+        return _train_like(RunFolder.open(Path(like)), data, run, settings, listeners)
     size = parse_size(image_size)
     start = start_from(model, weights, keep_size=size is not None)  # refused before any image is read
     dataset = open_dataset(
@@ -70,17 +78,44 @@ def train(
     )
     start = start.settled(dataset.image_size)
     chosen = choose(dataset, start, settings, augmentation)
+    notes = [*dataset.notes, *start.notes(dataset.image_size, model)]
+    asked = {"image_size": size, "skip_bad": skip_bad}
+    return _begin(dataset, chosen, asked, run, notes, listeners)
+
+
+def _train_like(
+    known: RunFolder,
+    data: str | Path | None,
+    run: str | Path | None,
+    settings: Mapping[str, Any],
+    listeners: Sequence[Listener],
+) -> Run:
+    chosen = choice_of(known, settings)
+    dataset = open_again(known, data, listeners)
+    asked = {name: value for name, value in _settings(known)["data"].items() if name != "source"}
+    notes = [*dataset.notes, *differences(known, dataset)]
+    return _begin(dataset, chosen, asked, run, notes, listeners)
+
+
+def _begin(
+    dataset: Dataset,
+    chosen: Choice,
+    asked: Mapping[str, Any],
+    run: str | Path | None,
+    notes: Sequence[str],
+    listeners: Sequence[Listener],
+) -> Run:
+    """Build the network, write down what was chosen, and carry it out."""
     with _ONE_AT_A_TIME:
         module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
         chosen = chosen.of_module(module)
         refuse_unfit(module, dataset, chosen)
         name = f"{hint(dataset.source)}-{chosen.network['name']}"
         folder = RunFolder.create(Path(run) if run is not None else None, name)
-        write_down(folder, dataset, chosen, {"image_size": size, "skip_bad": skip_bad})
+        write_down(folder, dataset, chosen, asked)
         with _resumable(folder, listeners):
-            for note in (*dataset.notes, start.note(dataset.image_size, model)):
-                if note is not None:
-                    tell(listeners, Noted(note))
+            for note in notes:
+                tell(listeners, Noted(note))
             return _carry_out(folder, dataset, module, listeners, resume=False)
 
 

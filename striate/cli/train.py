@@ -33,6 +33,9 @@ def train(
     resume: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Continue this run, bit for bit.")
     ] = None,
+    like: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="With all that was chosen for this run.")
+    ] = None,
     image_size: Annotated[
         str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Size to bring images to.")
     ] = None,
@@ -57,6 +60,7 @@ def train(
     seed: options.Seed = None,
     precision: options.Precision = None,
     threads: options.Threads = None,
+    deterministic: options.Deterministic = None,
     checkpoint_minutes: options.CheckpointMinutes = None,
     checkpoint_steps: options.CheckpointSteps = None,
     checkpoints_kept: options.CheckpointsKept = None,
@@ -70,7 +74,7 @@ def train(
     settings = {name: value for name, value in given.items() if name in options.settings()}
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
-        others["weights"] = weights
+        others |= {"weights": weights, "like": like}
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
     with TrainingProgress(quiet=as_json) as progress:
         if resume is not None:
@@ -80,6 +84,7 @@ def train(
                 data,
                 model=model,
                 run=run,
+                like=like,
                 image_size=image_size,
                 skip_bad=skip_bad,
                 weights=weights,

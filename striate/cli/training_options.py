@@ -90,6 +90,10 @@ Patience = Annotated[
 ]
 Seed = Annotated[int | None, typer.Option(help="All randomness follows from it.", rich_help_panel=LEARNING)]
 Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=MACHINE)]
+Deterministic = Annotated[
+    bool | None,
+    typer.Option("--deterministic", help="Refuse what may give other bits.", rich_help_panel=MACHINE),
+]
 Threads = Annotated[int | None, typer.Option(help="Threads (default: all cores).", rich_help_panel=MACHINE)]
 CheckpointMinutes = Annotated[
     float | None, typer.Option(help="Longest time between checkpoints (default: 10).", rich_help_panel=SAFETY)

@@ -29,6 +29,8 @@ class Placement:
     """CPU threads of one operation."""
     processes: int = 1
     """How many train together."""
+    deterministic: bool = False
+    """Whether operations without a deterministic form are refused."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -75,7 +77,7 @@ def place(settings: TrainSettings) -> Placement:
         precision = "bf16" if has_bf16(device) else "fp32"
     layout = "channels_last" if settings.memory_format == "auto" else settings.memory_format
     threads = settings.threads or max(1, usable_cores() // local_processes())
-    return Placement(device, precision, layout, threads, all_processes())
+    return Placement(device, precision, layout, threads, all_processes(), settings.deterministic)
 
 
 def has_bf16(device: str) -> bool:

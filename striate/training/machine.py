@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import platform
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -41,9 +42,15 @@ def prepared(placement: Placement) -> Iterator[None]:
     else:
         torch.backends.cudnn.benchmark = False  # nothing measured decides anything
         torch.backends.cudnn.deterministic = True
+    strict = torch.are_deterministic_algorithms_enabled()
+    if placement.deterministic:  # not else: the call imports torch's compiler
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
+        torch.use_deterministic_algorithms(True)
     try:
         yield
     finally:
+        if placement.deterministic:
+            torch.use_deterministic_algorithms(strict)
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
 

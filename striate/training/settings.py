@@ -59,7 +59,7 @@ CHOICES: dict[str, Any] = {
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
 NOT_PART_OF_THE_RESULT = (
     *("checkpoint_minutes", "checkpoint_steps", "checkpoints_kept"),
-    *("device", "precision", "memory_format", "threads"),
+    *("device", "precision", "memory_format", "threads", "deterministic"),
 )
 
 
@@ -155,6 +155,10 @@ class TrainSettings:
 
     memory_format: LayoutName = "auto"
     """Order of the axes in memory; ``auto`` is ``channels_last``."""
+
+    deterministic: bool = False
+    """Refuse operations of which torch has no form that gives the same bits every time. On a CPU, and in the
+    networks of the catalogue, all have one, so that this changes nothing there but is checked."""
 
     threads: int | None = None
     """CPU threads; ``None`` takes the number of cores that this process may use."""
