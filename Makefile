@@ -22,8 +22,8 @@ demo: $(READY)  ## train on the embedded images, print the accuracy and the repo
 test: $(READY)  ## the whole suite (under 10 minutes on 2 cores)
 	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal -m "not long and not apt and not gpu"
 
-test-all: $(READY)  ## the suite and the long tier; write its result, dated, into bench/results/
-	PYTHONHASHSEED=0 OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2 --dist worksteal
+test-all: test  ## the suite and the long tier (hours); writes the result, dated, into bench/results/long_tier.md
+	$(BIN)/python bench/long_tier.py
 
 check: $(READY)  ## style, types, the direction of imports
 	$(BIN)/ruff check .

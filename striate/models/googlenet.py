@@ -154,6 +154,7 @@ def googlenet(*, classes: int, in_channels: int, image_size: tuple[int, int]) ->
             "The heads work in training mode only: there it answers Scores, of which each head weighs 0.3. "
             "The multiply-adds are those of evaluation.",
         ),
+        deliberate=(("unused-parameters", "The auxiliary heads answer in training mode only."),),
     )
 )
 def googlenet_aux(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> GoogLeNet:

@@ -144,6 +144,7 @@ def googlenet_2014(*, classes: int, in_channels: int, image_size: tuple[int, int
             "The heads work in training mode only: there it answers Scores, of which each head weighs 0.3. "
             "The multiply-adds are those of evaluation.",
         ),
+        deliberate=(("unused-parameters", "The auxiliary heads answer in training mode only."),),
     )
 )
 def googlenet_2014_aux(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> GoogLeNet2014:

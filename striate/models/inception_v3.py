@@ -258,6 +258,7 @@ def inception_v3(*, classes: int, in_channels: int, image_size: tuple[int, int])
             "The "
             "multiply-adds are those of evaluation.",
         ),
+        deliberate=(("unused-parameters", "The auxiliary heads answer in training mode only."),),
     )
 )
 def inception_v3_aux(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> InceptionV3:
