@@ -27,6 +27,7 @@ RATES = ((FIRST // 2, 64.0), (SECOND * 3 // 4, 14.0), (2**22, 8.0), (12 * 2**20,
 MEMORY_RATE = 3.0
 SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
 FRESH = 1.7  # cycles for each vector of weights that is transformed in a call
+SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 AHEAD = 4096  # values: weights from far away are asked for long before they are needed
 
 
@@ -143,7 +144,10 @@ def winograd_schemes(
             far = AHEAD if 4 * (m + 2) ** 2 * source.channels * target.channels > SECOND // 2 else 0
             for turns in sorted({-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}):
                 for together in (1, 2, 4, 8):
-                    if groups % together == 0:
+                    whole = turns == all_turns
+                    pieces = groups // together if whole else -(-all_turns // turns)
+                    shared = pieces >= SHARES or (whole and together == 1)
+                    if groups % together == 0 and shared:
                         scheme = Scheme(source, target, m, before, (p, q), turns, together, finish, far)
                         yield scheme
                         if turns == all_turns and together == 1:
