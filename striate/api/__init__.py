@@ -10,7 +10,7 @@ weights      the weights of others on images
 racing       all engines that are installed, in turns; race_entry, contest: its files, its processes
 illustration activations, one window, why convolution
 checking     a data set or a network examined
-subject      what MODEL may be: a name, a run, a bundle, FILE.py:CLASS, a module
+subject      what MODEL may be: a name, a run, a bundle, an ONNX file, FILE.py:CLASS, a module
 stages       what a verb says while it works
 """
 

@@ -10,7 +10,8 @@ if TYPE_CHECKING:
 
 
 def explain(model: Any, input: str | Sequence[int] | None = None) -> Explanation:
-    """Derive every number of ``model``: a name, a run, a bundle, ``FILE.py:CLASS(args)``, a module, a Graph.
+    """Derive every number of ``model``: a name, a run, a bundle, an ONNX file, ``FILE.py:CLASS(args)``,
+    a folder with weights and config.json in timm's layout, a module, a Graph.
 
     ``input``: channels x rows x columns, "3x224x224" or (3, 224, 224); None takes the model's own.
     Raises ShapeError, naming the layer, where the input does not fit.

@@ -17,12 +17,23 @@ if TYPE_CHECKING:
 
 
 def load(
-    bundle: str | Path, *, threads: int | None = None, precision: str = "fp32", exact: bool = False
+    bundle: str | Path,
+    *,
+    threads: int | None = None,
+    precision: str = "fp32",
+    exact: bool = False,
+    input: str | Sequence[int] | None = None,
 ) -> Network:
-    """A network from a bundle or run folder; torch is never imported. See ``striate.engine.load``."""
+    """A network from a bundle or run folder or an ONNX file; torch is never imported.
+
+    ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. See
+    ``striate.engine.load``.
+    """
+    from striate.api.subject import parse_input
     from striate.engine import load as load_network
 
-    return load_network(bundle_of(Path(bundle)), threads=threads, precision=precision, exact=exact)
+    size, path = parse_input(input), bundle_of(Path(bundle))
+    return load_network(path, threads=threads, precision=precision, exact=exact, input=size)
 
 
 def predict(
@@ -92,7 +103,7 @@ def compile(
 
 def bundle_of(folder: Path) -> Path:
     """The bundle that a path means: the folder itself, or the bundle inside a run."""
-    if folder.suffix == ".onnx" or (folder / "graph.json").exists():
+    if folder.suffix.lower() == ".onnx" or (folder / "graph.json").exists():
         return folder
     if not folder.exists():
         raise RunError(

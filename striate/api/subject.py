@@ -1,6 +1,7 @@
 """What MODEL may be on a command line or in a call, and how it becomes a graph of words.
 
-A name of the catalogue, a run folder, a bundle folder, ``FILE.py:CLASS(args)``, a torch module or a Graph.
+A name of the catalogue, a run folder, a bundle folder, ``FILE.py:CLASS(args)``, an ONNX file, a folder with
+tensors and config.json as timm publishes them, a torch module or a Graph.
 """
 
 from __future__ import annotations
@@ -20,7 +21,6 @@ from striate.errors import (
     RunError,
     StriateError,
     UnknownNameError,
-    UnsupportedError,
     command,
 )
 from striate.graph import Graph, Shape, Weights
@@ -80,11 +80,8 @@ def subject(model: Any, size: str | Sequence[int] | None = None) -> Subject:
         return _of_folder(Path(text), wanted)
     if match := FILE_AND_CLASS.fullmatch(text):
         return _of_module(_load_class(match), match["name"], wanted)
-    if text.endswith(".onnx"):
-        raise UnsupportedError(
-            f"MODEL must be a name, a run, a bundle or FILE.py:CLASS, got {text}: "
-            "ONNX files are not read yet; give the PyTorch class as FILE.py:CLASS(args)."
-        )
+    if Path(text).suffix.lower() == ".onnx":
+        return _of_onnx(Path(text), wanted)
     return _of_name(text, wanted)
 
 
@@ -120,6 +117,42 @@ def _of_name(name: str, size: tuple[int, ...] | None) -> Subject:
     return _of_module(module, name, sizes)
 
 
+def _of_onnx(file: Path, size: tuple[int, ...] | None) -> Subject:
+    from striate.onnx import read_onnx
+
+    graph, weights = read_onnx(file, size)
+    for shape in graph.inputs.values():
+        if any(isinstance(entry, str) for entry in shape[1:]):
+            open_sizes = " x ".join(map(str, shape[1:]))
+            raise ArgumentError(
+                f"input must be given for {file}, which leaves its size open ({open_sizes}): add for example "
+                "--input 3x224x224."
+            )
+    return Subject(str(file), graph, None, weights)
+
+
+def _of_published(folder: Path, size: tuple[int, ...] | None) -> Subject:
+    """A network of the catalogue with the weights of a folder in timm's layout."""
+    require_train(f"reading {folder}")
+    from striate.models import card, create
+    from striate.models.weights_source import network_of, weights_source
+
+    name = network_of(folder)
+    source = weights_source(name, folder)
+    known = card(name)
+    prepared = source.preprocessing
+    own = (prepared.channels, *prepared.image_size) if prepared else (known.channels, *known.image_size)
+    sizes = size or own
+    if len(sizes) != 3:
+        raise ArgumentError(
+            f"input must be channels x rows x columns, got {sizes}: write for example 3x224x224."
+        )
+    module = create(
+        name, weights=source, classes=source.count, in_channels=sizes[0], image_size=(sizes[1], sizes[2])
+    )
+    return _of_module(module, str(folder), sizes)
+
+
 def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
     from striate.bundle import read_bundle
     from striate.graph.store import graph_from_json
@@ -130,6 +163,8 @@ def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
         names = bundle.card.get("trainable")
         trainable = frozenset(names) if names is not None else None
         return Subject(str(folder), _with_input(bundle.graph, size), trainable, bundle.weights)
+    if (folder / "config.json").exists() and not (folder / "settings.json").exists():
+        return _of_published(folder, size)
     run = RunFolder.open(folder)
     if (run.bundle / "graph.json").exists():
         return _of_folder(run.bundle, size)

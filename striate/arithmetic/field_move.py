@@ -20,6 +20,7 @@ from striate.ops import (
     Dropout,
     Elementwise,
     Exponential,
+    FakeQuantize,
     Flatten,
     GlobalResponseNorm,
     Identity,
@@ -46,6 +47,7 @@ from striate.ops import (
 @rule.register(Dropout)
 @rule.register(BatchNorm)
 @rule.register(Scale)
+@rule.register(FakeQuantize)
 @rule.register(Negate)
 @rule.register(Absolute)
 @rule.register(SquareRoot)

@@ -11,7 +11,8 @@ from striate.graph import Graph
 from striate.ops import RBF, Conv, ConvTranspose, Linear, Op
 from striate.ops.weights import weight_shapes
 
-NOT_LEARNED = ("running_mean", "running_var", "value")  # statistics and constants: stored, not learned
+# statistics, constants and the grid of integers: stored, not learned
+NOT_LEARNED = ("running_mean", "running_var", "value", "scale", "zero_point")
 _KERNEL = {1: "n", 2: "n*m", 3: "l*n*m"}
 
 

@@ -15,6 +15,7 @@ from striate.ops import (
     Dropout,
     Elementwise,
     Exponential,
+    FakeQuantize,
     GlobalResponseNorm,
     Identity,
     LayerNorm,
@@ -52,6 +53,13 @@ def _per_channel(op: LayerNorm | GlobalResponseNorm | Scale, x: Shape) -> Derive
     if isinstance(op, GlobalResponseNorm):
         need_rank(x, 3)  # it needs positions to take the norm over
     need_size(x, axis_of(op.dim, x), op.num_channels, "num_channels")
+    return Derived((x,))
+
+
+@rule.register
+def _fake_quantize(op: FakeQuantize, x: Shape) -> Derived:
+    if op.num_channels > 1:
+        need_size(x, axis_of(op.dim, x), op.num_channels, "num_channels")
     return Derived((x,))
 
 

@@ -7,7 +7,7 @@
     places         module paths, source lines
 
 and one file of readers for each family: convolution, pooling, activation, normalisation, dense, join,
-reshape, parts, resample, passing.
+reshape, parts, resample, quantisation, passing.
 """
 
 from striate.capture.module import capture

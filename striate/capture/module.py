@@ -16,6 +16,7 @@ from striate.capture import (  # noqa: F401  each fills its part of the registry
     parts,
     passing,
     pooling,
+    quantisation,
     resample,
     reshape,
 )

@@ -34,7 +34,7 @@ NUMPY_VALUES = 2**19  # of the input, at once: NumPy keeps windows beside maps, 
 
 
 class Engine:
-    """``graph`` has one input and one output; batch norms are folded. ``reason``: why NumPy runs, or None."""
+    """``graph`` has one input; batch norms are folded. ``reason``: why NumPy runs, or None."""
 
     def __init__(
         self,
@@ -52,19 +52,21 @@ class Engine:
         self._lock = threading.Lock()
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The graph's output for images (N, C, H, W)."""
+        """The graph's (first) output for images (N, C, H, W)."""
+        return self.outputs(x)[0]
+
+    def outputs(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        """All outputs of the graph for images (N, C, H, W), in its order."""
         program = self.program(x.shape[1:])
         if program is None or not len(x):
-            return np.concatenate(
-                [self._numpy(x[piece]) for piece in pieces(len(x), x.shape[1:], NUMPY_VALUES)]
-            )
-        (output,) = program({self._input: x}, self.graph.outputs)
-        return output
+            parts = [self._numpy(x[piece]) for piece in pieces(len(x), x.shape[1:], NUMPY_VALUES)]
+            return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
+        return program({self._input: x}, self.graph.outputs)
 
-    def _numpy(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def _numpy(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         with self._limit():
             result = run(self.graph, self.weights, x, dtype=np.float32)
-        return result if isinstance(result, np.ndarray) else result[0]
+        return result if isinstance(result, tuple) else (result,)
 
     def program(self, size: tuple[int, ...]) -> Program | None:
         """The program for inputs of that size; None where NumPy has to do it."""

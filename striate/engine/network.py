@@ -5,7 +5,7 @@ Whole batches are cut into pieces, so that memory stays bounded however many ima
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -38,18 +38,29 @@ class Prediction:
 
 
 def load(
-    bundle: str | Path, *, threads: int | None = None, precision: str = "fp32", exact: bool = False
+    bundle: str | Path,
+    *,
+    threads: int | None = None,
+    precision: str = "fp32",
+    exact: bool = False,
+    input: Sequence[int] | None = None,
 ) -> Network:
-    """The network of a bundle folder.
+    """The network of a bundle folder or of an ONNX file.
 
-    ``threads``, ``exact``: see ``Network``. ``precision``: "fp32", the only one so far. Raises BundleError
-    for a folder that is no sound bundle, UnsupportedError for an .onnx file or another precision.
+    ``threads``, ``exact``: see ``Network``. ``precision``: "fp32", the only one so far. ``input``: the size
+    of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it open. Raises
+    BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX file that cannot be read,
+    and UnsupportedError for another precision.
     """
     if Path(bundle).suffix.lower() == ".onnx":
-        raise UnsupportedError(
-            f"{bundle} is an ONNX file, and reading ONNX is not built yet: give a bundle folder, as striate "
-            "train writes it."
-        )
+        from striate.onnx import read_onnx
+
+        graph, weights = read_onnx(bundle, input)
+        card = {"model": Path(bundle).name, "format": "onnx"}
+        found = Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card=card)
+        return Network(found, threads=threads, precision=precision, exact=exact)
+    if input is not None:
+        raise ArgumentError(f"input must be left out for a bundle, which fixes it, got {input!r}.")
     return Network(read_bundle(bundle), threads=threads, precision=precision, exact=exact)
 
 
@@ -79,7 +90,8 @@ class Network:
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
         self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
-        self._ends_in_softmax = isinstance(bundle.graph[owner(bundle.graph.outputs[0])].op, Softmax)
+        last = bundle.graph[owner(bundle.graph.outputs[0])]
+        self._ends_in_softmax = isinstance(last.op, Softmax)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -93,20 +105,24 @@ class Network:
 
     def __repr__(self) -> str:
         sizes = " x ".join(map(str, self._shape[1:]))
-        return f"Network(input {sizes}, {len(self._classes)} classes, {len(self._graph)} layers, fp32)"
+        classes = f"{len(self._classes)} classes" if self._classes else "no labels"
+        return f"Network(input {sizes}, {classes}, {len(self._graph)} layers, fp32)"
 
-    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
+    def __call__(self, x: NDArray[Any]) -> Any:
         """Logits (N, classes) of images: float32 (N, C, H, W) as the network was trained on, or uint8
         (N, H, W, C), which is normalised first. N may be 0.
+
+        An ONNX file may say otherwise: its input is what the file says (Keras: N, H, W, C), its outputs are
+        of any shape, each with N first, and several are given as a tuple in the file's order.
 
         Raises ArgumentError for another dtype, ShapeError for other sizes; both say what is accepted.
         """
         x = np.asarray(x)
         self._check(x)
         cuts = pieces(len(x), x.shape[1:], VALUES_AT_ONCE)
-        if len(cuts) == 1:
-            return self._run(x)
-        return np.concatenate([self._run(x[cut]) for cut in cuts])
+        parts = [self._run(x[cut]) for cut in cuts]
+        found = parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
+        return found if len(found) > 1 else found[0]
 
     def plan(self, *, measure: bool = False, check: bool = False) -> Table:
         """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.
@@ -123,7 +139,12 @@ class Network:
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
-        logits = self(x)
+        logits: NDArray[np.float32] | tuple[NDArray[np.float32], ...] = self(x)
+        if isinstance(logits, tuple) or logits.ndim != 2:
+            shapes = [part.shape for part in logits] if isinstance(logits, tuple) else logits.shape
+            raise ArgumentError(
+                f"probabilities need one row of outputs for each image, this network gives {shapes}: call it."
+            )
         if self._ends_in_softmax:
             return logits
         return np.asarray(forward(Softmax(), [logits], {}))
@@ -148,7 +169,8 @@ class Network:
         if self._preprocessing is None or not self._classes:
             raise ArgumentError(
                 "predict needs a bundle with labels and preprocessing, this network has "
-                f"{len(self._classes)} labels: call it with an array."
+                f"{len(self._classes)} labels and {'no' if self._preprocessing is None else 'its'} "
+                "preprocessing (an ONNX file holds neither): call it with an array."
             )
         sources = [images] if isinstance(images, (str, Path, bytes)) else list(images)
         found: list[Prediction] = []
@@ -183,17 +205,17 @@ class Network:
         best = tuple((self._classes[k], float(share[k])) for k in order)
         return Prediction(key, *best[0], top=best)
 
-    def _run(self, x: NDArray[Any]) -> NDArray[np.float32]:
+    def _run(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         if x.dtype == np.uint8 and self._preprocessing is not None:
             x = self._preprocessing.normalise(x)
-        logits = self._engine(np.asarray(x, np.float32))
-        classes = len(self._classes)
-        if logits.ndim != 2 or (classes and logits.shape[1] != classes):
+        found = self._engine.outputs(np.asarray(x, np.float32))
+        classes, shapes = len(self._classes), [part.shape for part in found]
+        if classes and shapes != [(len(x), classes)]:
             raise BundleError(
-                f"the network must give one row of {classes or 'any number of'} outputs for each image, got "
-                f"shape {np.shape(logits)}: export the network again with its labels."
+                f"the network must give one row of {classes} outputs for each image, got "
+                f"shape {', '.join(map(str, shapes))}: export the network again with its labels."
             )
-        return logits.astype(np.float32, copy=False)
+        return tuple(part.astype(np.float32, copy=False) for part in found)
 
     def _check(self, x: NDArray[Any]) -> None:
         """Raise ArgumentError or ShapeError unless ``x`` is a batch of images that the network takes."""
@@ -213,11 +235,10 @@ class Network:
 
 def _image_shape(bundle: Bundle) -> Shape:
     """The shape of the one input. Raises UnsupportedError for other kinds of network."""
-    inputs, outputs = len(bundle.graph.inputs), len(bundle.graph.outputs)
-    if inputs != 1 or outputs != 1:
+    inputs = len(bundle.graph.inputs)
+    if inputs != 1:
         raise UnsupportedError(
-            f"a network must have one input and one output, got {inputs} and {outputs}: run its graph with "
-            "striate.reference.run."
+            f"a network must have one input, got {inputs}: run its graph with striate.reference.run."
         )
     (shape,) = bundle.graph.inputs.values()
     return ("N", *shape[1:])

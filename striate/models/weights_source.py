@@ -85,6 +85,29 @@ def weights_source(name: str, weights: str | PathLike[str] | WeightsSource) -> W
     return WeightsSource(Path(text))
 
 
+def network_of(folder: Path) -> str:
+    """Our name of the network that the config.json in ``folder`` is for.
+
+    Raises ArgumentError for a file that is not as timm writes it, or a network not in the catalogue.
+    """
+    from striate.models.registry import list_models
+
+    try:
+        config = read_json(folder / CONFIG)
+    except RunError as error:
+        raise ArgumentError(f"MODEL must have a readable {CONFIG}, got {folder}: {error}") from error
+    about = config.get("pretrained_cfg") if isinstance(config, dict) else None
+    inner = about.get("architecture") if isinstance(about, dict) else None
+    name = config.get("architecture", inner) if isinstance(config, dict) else None
+    ours = [known for known in list_models() if TIMM.get(known, known) == name]
+    if not ours:
+        raise ArgumentError(
+            f"MODEL must hold a network of the catalogue, the {CONFIG} of {folder} says {name!r}: "
+            "see striate models, or export it as ONNX."
+        )
+    return ours[0]
+
+
 def _published(known: Pretrained) -> WeightsSource:
     return WeightsSource(known.path(), known.preprocessing, known.classes(), told=True)
 

@@ -4,7 +4,7 @@
     window         what sliding windows share     convolution, pooling, padding
     dense          linear maps, radial basis functions
     normalisation  batch, layer, local and global response
-    activation     one value in, one value out    pointwise    dropout, scale, constants
+    activation     one value in, one value out    pointwise    dropout, scale, constants, rounding
     join           where branches meet            reshape      values moved, means, resampling
 
 Everything else in the package reads these words.
@@ -48,6 +48,7 @@ from striate.ops.pointwise import (
     Constant,
     Dropout,
     Exponential,
+    FakeQuantize,
     Identity,
     Logarithm,
     Negate,
@@ -123,6 +124,7 @@ __all__ = [
     "Elementwise",
     "Exponential",
     "ExtremePool",
+    "FakeQuantize",
     "Flatten",
     "GlobalResponseNorm",
     "HardSigmoid",

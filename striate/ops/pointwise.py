@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from striate.ops.word import Op, flag, integer, real, word
+from striate.ops.word import Op, flag, integer, real, require, word
 
 
 @word
@@ -63,6 +63,34 @@ class Scale(Op):
     @property
     def roles(self) -> tuple[str, ...]:
         return ("weight", "bias") if self.bias else ("weight",)
+
+
+@word
+@dataclass(frozen=True)
+class FakeQuantize(Op):
+    """y = (clamp(round(x / scale) + zero_point, quant_min, quant_max) - zero_point) * scale, still a float.
+
+    What a quantised network computes, without integers: torch.fake_quantize_per_tensor_affine, and per
+    channel (axis ``dim``) where ``num_channels`` is over 1. Halves are rounded to the even integer. Jacob
+    et al. 2017, arXiv 1712.05877, section 3.
+    """
+
+    quant_min: int = -128
+    quant_max: int = 127
+    num_channels: int = 1
+    dim: int = 1
+
+    def __post_init__(self) -> None:
+        for argument in ("quant_min", "quant_max"):
+            object.__setattr__(self, argument, integer(argument, getattr(self, argument), -(2**31)))
+        rule, remedy = f"be below quant_max={self.quant_max}", "swap the two"
+        require(self.quant_min < self.quant_max, "quant_min", rule, self.quant_min, remedy)
+        object.__setattr__(self, "num_channels", integer("num_channels", self.num_channels))
+        object.__setattr__(self, "dim", integer("dim", self.dim, -8))
+
+    @property
+    def roles(self) -> tuple[str, ...]:
+        return ("scale", "zero_point")
 
 
 @word

@@ -7,7 +7,7 @@ from striate.ops.activation import PReLU
 from striate.ops.convolution import Conv, ConvTranspose
 from striate.ops.dense import RBF, Linear
 from striate.ops.normalisation import BatchNorm, GlobalResponseNorm, LayerNorm
-from striate.ops.pointwise import Constant, Scale
+from striate.ops.pointwise import Constant, FakeQuantize, Scale
 from striate.ops.word import Op
 
 
@@ -24,7 +24,7 @@ def _shape(op: Op, role: str) -> tuple[int, ...]:
             return (op.out_features, op.in_features) if role == "weight" else (op.out_features,)
         case BatchNorm():
             return (op.num_features,)
-        case LayerNorm() | GlobalResponseNorm() | Scale():
+        case LayerNorm() | GlobalResponseNorm() | Scale() | FakeQuantize():
             return (op.num_channels,)
         case PReLU():
             return (op.num_parameters,)

@@ -51,6 +51,44 @@ def scale_gradient(op: ops.Scale, g: Array, x: Array, weight: Array, bias: Array
     )
 
 
+@meaning(ops.FakeQuantize)
+def fake_quantize(op: ops.FakeQuantize, x: Array, scale: Array, zero_point: Array) -> Array:
+    """y = (clamp(round(x / s) + z, quant_min, quant_max) - z) * s; halves go to the even integer."""
+    s, z = _on_channels(op, x, scale), _on_channels(op, x, zero_point)
+    y: Array = (np.clip(np.round(x / s) + z, op.quant_min, op.quant_max) - z) * s
+    return y
+
+
+@gradient(ops.FakeQuantize)
+def fake_quantize_gradient(
+    op: ops.FakeQuantize, g: Array, x: Array, scale: Array, zero_point: Array
+) -> Gradients:
+    """Straight through: rounding counts as the identity (Bengio et al. 2013, arXiv 1308.3432).
+
+    Inside the range dx = g and ds = g (round(x / s) - x / s), as in Esser et al. 2019, arXiv 1902.08153;
+    outside, y = (limit - z) s: dx = 0, ds = g (limit - z), dz = -g s.
+    """
+    s, z = _on_channels(op, x, scale), _on_channels(op, x, zero_point)
+    places = np.round(x / s) + z
+    inside = (places >= op.quant_min) & (places <= op.quant_max)
+    to_scale = np.where(inside, np.round(x / s) - x / s, np.clip(places, op.quant_min, op.quant_max) - z)
+    to_point = np.where(inside, 0, -s)
+    if op.num_channels == 1:
+        return gives(
+            g * inside, scale=(g * to_scale).sum().reshape(1), zero_point=(g * to_point).sum().reshape(1)
+        )
+    sums = [summed_along(g * part, op.dim) for part in (to_scale, to_point)]
+    return gives(g * inside, scale=sums[0], zero_point=sums[1])
+
+
+def _on_channels(op: ops.FakeQuantize, x: Array, vector: Array) -> Array:
+    """One number for all values, or one for each channel."""
+    if op.num_channels == 1:
+        return vector
+    require_channels(x, op.num_channels, op.dim, "num_channels")
+    return along(vector, op.dim, x.ndim)
+
+
 @meaning(ops.Negate)
 def negate(op: ops.Negate, x: Array) -> Array:
     """-x."""

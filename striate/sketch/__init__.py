@@ -2,7 +2,7 @@
 
     sketch     drafts without names, the shape of each value, the tensors they use
     patterns   words made of several steps: window_patterns, channel_patterns, gate_patterns, weight_patterns,
-               local_response, global_response
+               gelu, local_response, global_response
     names      names of nodes and tensors; from a sketch to a graph
 
 It knows words and graphs and nothing else; no torch.

@@ -26,7 +26,7 @@ def gated(sketch: Sketch, key: str, last: Draft) -> bool:
 
 
 def hard_gate(sketch: Sketch, key: str, last: Draft) -> bool:
-    """relu6(x + 3) / 6, as it was written before torch had hardsigmoid."""
+    """relu6(x + 3) / 6, as it was written before torch had hardsigmoid; also x times that."""
     scaled = _divided(sketch, last)
     step = sketch.producer(scaled[0]) if scaled and scaled[1] == 6 else None
     if step is None:
@@ -53,10 +53,16 @@ def _shifted_relu6(sketch: Sketch, value: str) -> str | None:
 
 
 def _divided(sketch: Sketch, draft: Draft) -> tuple[str, float] | None:
-    if not isinstance(draft.op, ops.Divide):
-        return None
-    number = sketch.scalar(draft.inputs[1])
-    return None if number is None else (draft.inputs[0], number)
+    """(x, c), where the draft is x / c, or x times a number that single precision knows as 1 / c."""
+    if isinstance(draft.op, ops.Divide):
+        number = sketch.scalar(draft.inputs[1])
+        return None if number is None else (draft.inputs[0], number)
+    if isinstance(draft.op, ops.Multiply):
+        for value, other in (draft.inputs, draft.inputs[::-1]):
+            factor = sketch.scalar(other)
+            if factor and abs(round(1 / factor) * factor - 1) < 1e-6:
+                return value, float(round(1 / factor))
+    return None
 
 
 def _times(sketch: Sketch, value: str) -> tuple[str, float] | None:

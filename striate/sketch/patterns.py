@@ -11,6 +11,7 @@ from typing import TypeAlias
 
 from striate.sketch.channel_patterns import channel_shuffle, channels_first_norm
 from striate.sketch.gate_patterns import gated, hard_gate
+from striate.sketch.gelu import gelu
 from striate.sketch.global_response import global_response
 from striate.sketch.local_response import local_response
 from striate.sketch.sketch import Draft, Sketch
@@ -27,6 +28,7 @@ PATTERNS: tuple[Pattern, ...] = (
     channels_first_norm,
     gated,
     hard_gate,
+    gelu,
     scale,
     scale_and_shift,
     radial_basis,

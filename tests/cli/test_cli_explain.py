@@ -100,7 +100,7 @@ WRONG = [
     ("--conv 5x5 --kernel 9", "kernel_size must fit into the padded input"),
     ("--conv 5x5 --padding same --stride 2", "padding must be a number where stride is over 1"),
     ("--conv 5x5 --out a.png", "--out must end in .html or .gif for --conv"),
-    ("net.onnx --against", "ONNX files are not read yet"),
+    ("net.onnx --against", "net.onnx must be an existing ONNX file"),
 ]
 
 

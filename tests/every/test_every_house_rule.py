@@ -18,6 +18,7 @@ TORCH_FREE = [
     "graph",
     "bundle",
     "sketch",
+    "onnx",
     "arithmetic",
     "reference",
     "engine",

@@ -52,6 +52,7 @@ SAMPLES = {
     "GlobalResponseNorm": (ops.GlobalResponseNorm(4), [IMAGE[2]], IMAGE[2]),
     "LocalResponseNorm": (ops.LocalResponseNorm(5), [IMAGE[2]], IMAGE[2]),
     "Scale": (ops.Scale(4), [IMAGE[2]], IMAGE[2]),
+    "FakeQuantize": (ops.FakeQuantize(num_channels=4), [IMAGE[2]], IMAGE[2]),
     "PReLU": (ops.PReLU(4), [IMAGE[2]], IMAGE[2]),
     "Clamp": (ops.Clamp(0.0, 6.0), [IMAGE[2]], IMAGE[2]),
     "Constant": (ops.Constant((3,)), [], (3,)),

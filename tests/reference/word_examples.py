@@ -405,6 +405,22 @@ def concat(draw: Draw, word: type, rng: np.random.Generator) -> Example:
     return Example(word(dim), branches, lambda *xs: torch.cat(xs, dim))
 
 
+@example_of(ops.FakeQuantize)
+def fake_quantize(draw: Draw, word: type, rng: np.random.Generator) -> Example:
+    x = of_any_shape(draw, rng)
+    dim = draw(st.integers(-x.ndim, x.ndim - 1))
+    op = word(draw(st.sampled_from([-8, 0])), draw(st.sampled_from([7, 15])), x.shape[dim], dim)
+
+    def oracle(x: torch.Tensor, scale: torch.Tensor, zero_point: torch.Tensor) -> torch.Tensor:
+        """The formula, rounding straight through; torch's own has no gradient for scales of its caller."""
+        laid = [-1 if axis == dim % x.ndim else 1 for axis in range(x.ndim)]
+        s, z = scale.reshape(laid), zero_point.reshape(laid)
+        place = x / s + (torch.round(x / s) - x / s).detach() + z
+        return (place.clamp(op.quant_min, op.quant_max) - z) * s
+
+    return Example(op, [x], oracle, positive_weights=("scale",))
+
+
 @example_of(ops.Flatten)
 def flatten(draw: Draw, word: type, rng: np.random.Generator) -> Example:
     x, any_dim = of_any_shape(draw, rng), st.integers(-5, 4)
