@@ -49,8 +49,8 @@ def load(
 
     ``threads``, ``exact``: see ``Network``. ``precision``: "fp32", the only one so far. ``input``: the size
     of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it open. Raises
-    BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX file that cannot be read,
-    and UnsupportedError for another precision.
+    BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX file that
+    cannot be read, and UnsupportedError for another precision.
     """
     if Path(bundle).suffix.lower() == ".onnx":
         from striate.onnx import read_onnx

@@ -15,6 +15,7 @@ from striate.graph.graph import Node
 Write = Callable[[Writer, Node], object]
 WORDS: dict[type[ops.Op], Write] = {}
 LAST = 2**63 - 1  # "to the end" in ONNX's Slice
+INTEGERS: dict[tuple[int, int], type[np.generic]] = {(-128, 127): np.int8, (0, 255): np.uint8}
 MODES = {"zeros": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
 
@@ -93,6 +94,27 @@ def scale(w: Writer, node: Node) -> None:
     scaled = w.add("Mul", x, along(w, node, "weight", op.dim % rank, rank), to=None if op.bias else node.name)
     if op.bias:
         w.add("Add", scaled, along(w, node, "bias", op.dim % rank, rank), to=node.name)
+
+
+@says(ops.FakeQuantize)
+def fake_quantize(w: Writer, node: Node) -> None:
+    """Quantised and dequantised where ONNX has such integers; else divided, rounded, cut off, multiplied."""
+    op: Any = node.op
+    (x,), rank = node.inputs, len(w.shapes[node.inputs[0]])
+    kind = INTEGERS.get((op.quant_min, op.quant_max))
+    points = np.asarray(w.weights[node.weights["zero_point"]])
+    if kind is not None and np.array_equal(np.clip(np.round(points), op.quant_min, op.quant_max), points):
+        one, axis = op.num_channels == 1, op.dim % rank
+        scales = np.asarray(w.weights[node.weights["scale"]])
+        laid = () if one else (-1,)
+        grid = w.constant(scales.reshape(laid)), w.constant(points.reshape(laid), kind)
+        whole = w.add("QuantizeLinear", x, *grid, axis=None if one else axis)
+        w.add("DequantizeLinear", whole, *grid, to=node.name, axis=None if one else axis)
+        return
+    scale, point = (along(w, node, role, op.dim % rank, rank) for role in ("scale", "zero_point"))
+    placed = w.add("Add", w.add("Round", w.add("Div", x, scale)), point)
+    held = w.add("Clip", placed, w.constant(op.quant_min), w.constant(op.quant_max))
+    w.add("Mul", w.add("Sub", held, point), scale, to=node.name)
 
 
 @says(ops.PReLU)

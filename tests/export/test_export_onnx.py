@@ -24,7 +24,8 @@ sys.path.append(str(Path(__file__).parents[1] / "reference"))
 from word_examples import EXAMPLES
 
 REFUSED = {"MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}  # no operator at all
-SELDOM = {"Flatten", "Reshape", "LocalResponseNorm", "Constant", "Slice"}  # most examples fold the batch
+# most examples fold the batch
+SELDOM = {"Flatten", "Reshape", "LocalResponseNorm", "Constant", "Slice", "FakeQuantize"}
 
 
 def session(content: bytes) -> onnxruntime.InferenceSession:
