@@ -73,6 +73,25 @@ def test_avx2_code_has_no_wider_register() -> None:
     assert any("ymm" in text for text in texts) and not any("zmm" in text for text in texts)
 
 
+def test_avx512_adds_and_multiplies_in_the_widest_registers() -> None:
+    wide = LEVELS["avx512"]
+    graph = chain(ops.Conv2d(16, 16, 3, padding=1), shape=(16, 8, 8))
+    plan = make_plan(graph, random_weights(graph), {"x0": ("N", 16, 8, 8)}, Settings(wide, exact=True))
+    texts = [assembly(s.part.kernel.emit(wide), wide) for s in plan.steps if isinstance(s, Step)]
+    (sums,) = [text for text in texts if "vfmadd" in text]
+    widest = [line for line in sums.splitlines() if "vfmadd" in line and "zmm" in line]
+    assert len(widest) >= 8
+
+
+def test_sse_code_needs_nothing_newer() -> None:
+    old = LEVELS["sse"]
+    graph = chain(ops.Conv2d(16, 16, 3, padding=1), ops.SiLU(), shape=(16, 8, 8))
+    plan = make_plan(graph, random_weights(graph), {"x0": ("N", 16, 8, 8)}, Settings(old))
+    texts = [assembly(s.part.kernel.emit(old), old) for s in plan.steps if isinstance(s, Step)]
+    assert any("mulps" in text for text in texts)
+    assert not any("ymm" in text or "vfmadd" in text or "\tvmulps" in text for text in texts)
+
+
 def test_the_environment_asks_for_less_never_for_more(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(CHOICE, usable()[-1])
     assert host().name == usable()[-1]
