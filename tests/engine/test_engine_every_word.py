@@ -25,6 +25,8 @@ sys.path.append(str(Path(__file__).parents[1] / "reference"))
 from word_examples import EXAMPLES
 
 FEW, MANY = 2, 40
+INDICES = {"MaxUnpool1d", "MaxUnpool2d", "MaxUnpool3d"}  # an input of whole numbers: see test_engine_words
+NAMES = sorted(set(ops.WORDS) - INDICES)
 
 
 def compare(name: str, data: st.DataObject) -> None:
@@ -61,12 +63,12 @@ def search(name: str, examples: int) -> None:
     drawn()
 
 
-@pytest.mark.parametrize("name", sorted(ops.WORDS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_word(name: str) -> None:
     search(name, FEW)
 
 
 @pytest.mark.long
-@pytest.mark.parametrize("name", sorted(ops.WORDS))
+@pytest.mark.parametrize("name", NAMES)
 def test_a_word_thoroughly(name: str) -> None:
     search(name, MANY)
