@@ -46,7 +46,8 @@ KEEPS_ITS_SIZE = (Activation, BatchNorm, Dropout, Identity, Negate, Scale)
 class Bundle:
     """A network and all it needs to answer.
 
-    ``labels``: class names in the order of the outputs, or none where the outputs are no classes.
+    ``labels``: class names in the order of the outputs, or none where the outputs are no classes; two for a
+    single output, which is the logit of the second against the first.
     ``preprocessing``: what ``Preprocessing.to_json`` gives, or {} where the input is no image.
     ``card``: free JSON: model, data, version.
     """
@@ -233,7 +234,8 @@ def _check_labels(bundle: Bundle, where: str) -> None:
     if twice:
         raise BundleError(f"{where}: labels must differ, {twice[0]!r} stands twice: rename one.")
     outputs = _output_size(bundle.graph)
-    if labels and outputs is not None and outputs != len(labels):
+    of_two = outputs == 1 and len(labels) == 2  # one logit: that of the second class against the first
+    if labels and outputs is not None and outputs != len(labels) and not of_two:
         raise BundleError(
             f"{where}: labels must be as many as the network's {outputs} outputs, got {len(labels)}: "
             "name each output once."

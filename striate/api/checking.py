@@ -31,20 +31,22 @@ def check(
     input: str | Sequence[int] | Tensor | Sequence[Tensor] | None = None,
     *,
     rules: Choice | None = None,
+    root: str | Path | None = None,
     listeners: Sequence[Listener] = (),
 ) -> DataReport | NetworkReport:
-    """Examine DATA (a folder of images, a named set) or MODEL (whatever ``striate.explain`` takes).
+    """Examine DATA (what ``striate.train`` takes) or MODEL (what ``striate.explain`` takes).
 
     ``input``: for a network, channels x rows x columns; a module may also be given the tensors themselves. A
     module (``FILE.py:CLASS`` executes the file) is run first; where it fails, the answer says at which layer
-    and which line would mend it. ``rules``: None takes the choice in the nearest ``pyproject.toml``.
+    and which line would mend it. ``root``: where the paths of a CSV begin. ``rules``: None takes the choice
+    in the nearest ``pyproject.toml``.
 
     The answer has ``ok``, ``text()`` and ``to_json()``.
     """
     if is_data(subject):
         from striate.data.check import check_dataset
 
-        return check_dataset(subject, on_progress=stage(listeners, "examining images"))
+        return check_dataset(subject, root=root, on_progress=stage(listeners, "examining images"))
     from striate.api.subject import module_of
     from striate.doctor import configured
     from striate.doctor.building import diagnose_building
@@ -192,11 +194,11 @@ def _neither(subject: str, error: UnknownNameError) -> StriateError:
 
 
 def is_data(subject: Any) -> bool:
-    """Whether a path or name means images: a named set, or a folder that is neither a run nor a bundle."""
-    from striate.data.named import NAMED
+    """Whether a path or name means images: of a form that only sets have, or a folder that is no network."""
+    from striate.data.source import is_source
 
     if not isinstance(subject, (str, Path)):
         return False
     folder = Path(subject)
     is_network = (folder / "graph.json").exists() or (folder / "settings.json").exists()
-    return str(subject) in NAMED or (folder.is_dir() and not is_network)
+    return is_source(str(subject)) or (folder.is_dir() and not is_network)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.errors import ArgumentError, RunError
+from striate.errors import ArgumentError, RunError, nearest
 from striate.runs import FORMAT, RunFolder, write_json, writing
 
 if TYPE_CHECKING:
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from striate.api.start import Start
     from striate.data.dataset import Dataset
+    from striate.training.objective import Objective
+    from striate.training.settings import TrainSettings
 
 MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
 
@@ -66,9 +68,15 @@ def choose(
     start: Start,
     given: Mapping[str, Any],
     varied: Mapping[str, Any] | None,
+    augment: str | None = None,
+    binary: bool = False,
 ) -> Choice:
-    """Recipe and preset for ``dataset`` and a ``start`` that is settled, overridden by what was given."""
-    from striate.data.augment import Augmentation, preset
+    """Recipe and preset for ``dataset`` and a ``start`` that is settled, overridden by what was given.
+
+    ``augment``: a preset instead of the one that the images ask for; ``varied`` replaces its fields.
+    """
+    from striate.data.augment import Augmentation
+    from striate.data.presets import preset
     from striate.models import card, form_of
     from striate.training.recipe import augmentation_pays, recipe
     from striate.training.settings import TrainSettings
@@ -82,15 +90,26 @@ def choose(
         new_head=new_head,
     )
     settings = TrainSettings.from_json({**advised.to_json(), **given})
-    suits = preset(dataset)
-    if not augmentation_pays(settings.epochs):  # a short run: the mirror at most, see docs/log.md
+    suits = preset(dataset, augment)
+    small = dataset.kind != "photographs"
+    if augment is None and small and not augmentation_pays(settings.epochs):  # see docs/log.md
         suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
+    if dataset.task == "labels":
+        raise ArgumentError(
+            "DATA must give every image one class to train on, got several labels: striate reads and checks "
+            "these, and does not train on them yet."
+        )
+    if binary and len(dataset.classes) != 2:
+        raise ArgumentError(
+            f"task must not be 'binary' unless there are two classes, got {len(dataset.classes)} "
+            f"{dataset.task}: leave it out."
+        )
     network = {
         "name": start.model,
         "form": form_of(start.model, start.weights) if start.weights is not None else start.model,
-        "classes": len(dataset.classes),
+        "classes": 1 if binary else len(dataset.classes),
         "in_channels": dataset.channels,
         "image_size": list(dataset.image_size),
         "weights": start.weights,
@@ -110,23 +129,53 @@ def refuse_unfit(module: nn.Module, dataset: Dataset, chosen: Choice) -> None:
         plan(module, images, settings)
 
 
+TASKS = ("classes", "labels", "binary")
+
+
+def reading(task: str | None, root: str | Path | None) -> dict[str, Any]:
+    """What decides how DATA is read, for settings.json. Raises ArgumentError for an unknown task."""
+    if task is not None and task not in TASKS:
+        hint = nearest(task, TASKS) or "give one of them."
+        raise ArgumentError(f"task must be one of {', '.join(TASKS)}, got {task!r}: {hint}")
+    place = str(Path(root).expanduser().resolve()) if root is not None else None
+    return {"task": task, "root": place}
+
+
+def as_read(asked: Mapping[str, Any]) -> dict[str, Any]:
+    """The arguments of ``open_dataset`` that ``reading`` wrote; "binary" is a matter of the network alone."""
+    task = asked.get("task")
+    return {"task": "classes" if task == "binary" else task, "root": asked.get("root")}
+
+
+def objective(dataset: Dataset, settings: TrainSettings) -> Objective:
+    """What the training asks of the network about this data."""
+    from striate.data.sampling import class_weights
+    from striate.training.objective import Objective
+
+    weights, train = None, dataset.train
+    if settings.balance == "loss":
+        counts = train.per_class(len(dataset.classes))
+        weights = class_weights(counts, len(train), labels=dataset.task == "labels")
+    return Objective(dataset.task, settings.label_smoothing, weights)
+
+
 def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mapping[str, Any]) -> None:
     """settings.json and data.json, before the first step; both or, where there is no room, no folder at all.
 
     ``asked`` is what decides how DATA is read.
     """
     from striate import __version__
+    from striate.data.source import absolute
     from striate.training.device import place
     from striate.training.machine import describe
     from striate.training.settings import TrainSettings
 
-    source = Path(dataset.source)
     settings = {
         "format": FORMAT,
         "striate": __version__,
         "command": ["striate", *sys.argv[1:]] if Path(sys.argv[0]).stem in ("striate", "__main__") else None,
         "model": chosen.network,
-        "data": {"source": str(source.resolve()) if source.exists() else dataset.source, **asked},
+        "data": {"source": absolute(dataset.source), **asked},
         "settings": chosen.settings,
         "augmentation": chosen.augmentation,
         "device": place(TrainSettings.from_json(chosen.settings)).to_json(),

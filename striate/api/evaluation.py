@@ -36,12 +36,14 @@ def evaluate(
     data: str | Path,
     *,
     split: str | None = None,
+    root: str | Path | None = None,
     skip_bad: bool = False,
     listeners: Sequence[Listener] = (),
 ) -> Evaluated:
     """Measure a finished run on ``data`` (``split``: train, val or test; None: the last there is).
 
-    The classes are the network's own, by name; a class that it does not know is a DataError.
+    The classes are the network's own, by name; a class that it does not know is a DataError. ``root``: where
+    the paths of a CSV begin.
     """
     require_train("evaluating")
     from striate.api.finish import AT_ONCE
@@ -72,6 +74,8 @@ def evaluate(
         preprocessing=preprocessing,
         skip_bad=skip_bad,
         split=split,
+        root=root,
+        task=known.get("task"),
         on_progress=stage(listeners, "reading images"),
     )
     module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
@@ -99,9 +103,9 @@ def _own_images(
     the network was trained on as its accuracy. None: other data, or "all" images of class folders.
     """
     from striate.api.training import open_again
+    from striate.data.source import absolute
 
-    here = str(Path(data).resolve()) if Path(data).exists() else data
-    if here != asked["source"] or split == "all":
+    if absolute(data) != asked["source"] or split == "all":
         return None
     own = open_again(folder, data, listeners).splits
     wanted = split if split is not None else read_record(folder.result, split=str)["split"]

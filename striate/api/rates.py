@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import choose, parse_size
+from striate.api.choices import choose, objective, parse_size
 from striate.api.extras import require_train
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import start_from
@@ -94,11 +94,15 @@ def find_lr(
         seed=training.seed,
         shuffle=True,
         augmentation=Augmentation.from_json(chosen.augmentation),
+        balanced=training.balance == "sampler",
+        classes=len(dataset.classes),
         device=place(training).device,
     )
     module = build(chosen.network, chosen.seed)
     progress = stage(listeners, "trying learning rates")
-    found = range_test(module, batches, training, steps=steps, on_progress=progress)
+    found = range_test(
+        module, batches, training, steps=steps, objective=objective(dataset, training), on_progress=progress
+    )
     if picture is not None:
         _draw(found, picture)
     return FoundRate(chosen.network["name"], training.lr, found, picture)

@@ -14,7 +14,17 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import Choice, choose, hint, parse_size, refuse_unfit, write_down
+from striate.api.choices import (
+    Choice,
+    as_read,
+    choose,
+    hint,
+    objective,
+    parse_size,
+    reading,
+    refuse_unfit,
+    write_down,
+)
 from striate.api.extras import require_train
 from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
@@ -42,6 +52,9 @@ def train(
     like: str | Path | None = None,
     image_size: str | int | Sequence[int] | None = None,
     skip_bad: bool = False,
+    task: str | None = None,
+    root: str | Path | None = None,
+    augment: str | None = None,
     weights: str | Path | None = None,
     augmentation: Mapping[str, Any] | None = None,
     listeners: Sequence[Listener] = (),
@@ -49,13 +62,17 @@ def train(
 ) -> Run:
     """Train a network on images and return its finished (or, after Ctrl-C, unfinished) run.
 
-    ``data``: a folder of class folders, a tree with train/ and val/ (and test/), or a named set; None is the
-    embedded set. ``model``: a name of the catalogue, or "auto". ``run``: the new run folder. ``image_size``:
-    pixels, one number or (rows, columns). ``augmentation``: fields of ``striate.data.augment.Augmentation``
-    that replace the preset's. ``like``: a run whose choices are all taken over, its data too if none is
-    given; with the same images, versions and kind of machine the weights are the same to the last bit.
-    ``settings``: fields of ``striate.training.settings.TrainSettings``; what is
-    not given comes from the recipe for this kind of images.
+    ``data``: a folder of class folders, a tree with train/ and val/ (and test/), a CSV, tar shards, an .npz
+    or IDX file, or a named set (see ``striate.data.source``); None is the embedded set. ``task``: "classes",
+    "labels" (several an image) or "binary" (two classes, one output); None takes what the data shows.
+    ``root``: the folder that paths of a CSV are relative to. ``model``: a name of the catalogue, or "auto".
+    ``run``: the new run folder. ``image_size``: pixels, one number or (rows, columns). ``augment``: "none",
+    "few", "some" or "many", a preset of variations; None takes the one that the images per class ask for.
+    ``augmentation``: fields of ``striate.data.augment.Augmentation`` that replace the preset's. ``like``: a
+    run whose choices are all taken over, its data too if none is given; with the same images, versions and
+    kind of machine the weights are the same to the last bit. ``settings``: fields of
+    ``striate.training.settings.TrainSettings``; what is not given comes from the recipe for this kind of
+    images.
 
     Raises DataError, ImageError, UnknownNameError, ArgumentError, ShapeError (the images are too small for
     the network), RunError (the folder is taken), TrainingError (the loss is no longer a number).
@@ -64,22 +81,25 @@ def train(
     from striate.data.catalogue import open_dataset
 
     if like is not None:
-        others = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
+        others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
+        others |= {"task": task, "root": root, "augment": augment}
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, run, settings, listeners)
     size = parse_size(image_size)
     start = start_from(model, weights, keep_size=size is not None)  # refused before any image is read
+    asked = {"image_size": size, "skip_bad": skip_bad, **reading(task, root)}
     dataset = open_dataset(
         data,
         image_size=size,
         skip_bad=skip_bad,
+        **as_read(asked),
         prepare=start.prepare,
         on_progress=stage(listeners, "reading images"),
+        on_scan=stage(listeners, "looking at files"),
     )
     start = start.settled(dataset.image_size)
-    chosen = choose(dataset, start, settings, augmentation)
+    chosen = choose(dataset, start, settings, augmentation, augment, task == "binary")
     notes = [*dataset.notes, *start.notes(dataset.image_size, model)]
-    asked = {"image_size": size, "skip_bad": skip_bad}
     return _begin(dataset, chosen, asked, run, notes, listeners)
 
 
@@ -158,9 +178,11 @@ def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[L
     return open_dataset(
         data if data is not None else asked["source"],
         skip_bad=asked["skip_bad"],
+        **as_read(asked),
         classes=known["classes"],
         prepare=lambda _: preprocessing,
         on_progress=stage(listeners, "reading images"),
+        on_scan=stage(listeners, "looking at files"),
     )
 
 
@@ -193,6 +215,8 @@ def _carry_out(
         seed=settings.seed,
         shuffle=True,
         augmentation=Augmentation.from_json(written["augmentation"]),
+        balanced=settings.balance == "sampler",
+        classes=len(dataset.classes),
         device=placement.device,
     )
     val = None
@@ -209,6 +233,7 @@ def _carry_out(
         settings,
         [HistoryFile(folder.history), _Warnings(heard), *listeners],
         folder.checkpoints,
+        objective=objective(dataset, settings),
         data=dataset.fingerprint,
         resume=resume,
     )

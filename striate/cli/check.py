@@ -25,6 +25,9 @@ def check(
     size: Annotated[
         str | None, typer.Option("--input", metavar="3x32x32", help="For a network: its input.")
     ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For a CSV: where its paths begin.")
+    ] = None,
     rule: Annotated[
         str | None, typer.Option(metavar="NAME", help="Print the page of a rule; 'all' lists them.")
     ] = None,
@@ -47,7 +50,7 @@ def check(
     if subject is None:
         raise ArgumentError("DATA|MODEL must be given, got nothing: write for example striate check photos/.")
     with StageBars(quiet=as_json) as bars:
-        findings = api.check(subject, size, listeners=[bars])
+        findings = api.check(subject, size, root=root, listeners=[bars])
     if sarif is not None:
         api.write_sarif(findings, sarif)
     if as_json:

@@ -17,11 +17,12 @@ def register(app: typer.Typer) -> None:
 
 def evaluate(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A run folder.")],
-    data: Annotated[
-        str, typer.Argument(metavar="DATA", help="A folder of class folders, a tree, a named set.")
-    ],
+    data: Annotated[str, typer.Argument(metavar="DATA", help="What striate train takes.")],
     split: Annotated[
         str | None, typer.Option(help="train, val or test (default: the last there is).")
+    ] = None,
+    root: Annotated[
+        Path | None, typer.Option(metavar="FOLDER", help="For a CSV: where its paths begin.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable images out.")] = False,
     as_json: JsonOption = False,
@@ -31,7 +32,7 @@ def evaluate(
     from striate.cli.progress import StageBars
 
     with StageBars(quiet=as_json) as bars:
-        evaluation = api.evaluate(run, data, split=split, skip_bad=skip_bad, listeners=[bars])
+        evaluation = api.evaluate(run, data, split=split, root=root, skip_bad=skip_bad, listeners=[bars])
     if as_json:
         emit(evaluation.to_json())
         return

@@ -24,7 +24,10 @@ def register(app: typer.Typer) -> None:
 def train(
     data: Annotated[
         str | None,
-        typer.Argument(metavar="[DATA]", help="A folder of class folders, a train/val tree, a named set."),
+        typer.Argument(
+            metavar="[DATA]",
+            help="Class folders, a train/val tree, a CSV, tar shards, .npz, IDX, a named set.",
+        ),
     ] = None,
     model: Annotated[str, typer.Option(help="A name from striate models, or auto.")] = "auto",
     run: Annotated[
@@ -40,6 +43,8 @@ def train(
         str | None, typer.Option(metavar="ROWSxCOLUMNS", help="Size to bring images to.")
     ] = None,
     skip_bad: Annotated[bool, typer.Option("--skip-bad", help="Leave unreadable images out.")] = False,
+    task: options.TaskName = None,
+    root: options.Root = None,
     weights: options.Weights = None,
     freeze: options.Freeze = None,
     head_epochs: options.HeadEpochs = None,
@@ -61,6 +66,10 @@ def train(
     precision: options.Precision = None,
     threads: options.Threads = None,
     deterministic: options.Deterministic = None,
+    augment: options.Augment = None,
+    mirror: options.Mirror = None,
+    vary: options.Vary = None,
+    balance: options.Balance = None,
     checkpoint_minutes: options.CheckpointMinutes = None,
     checkpoint_steps: options.CheckpointSteps = None,
     checkpoints_kept: options.CheckpointsKept = None,
@@ -75,6 +84,8 @@ def train(
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
         others |= {"weights": weights, "like": like}
+        others |= {"task": task, "root": root, "augment": augment, "vary": bool(vary)}
+        others["mirror"] = mirror is not None
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
     with TrainingProgress(quiet=as_json) as progress:
         if resume is not None:
@@ -87,7 +98,11 @@ def train(
                 like=like,
                 image_size=image_size,
                 skip_bad=skip_bad,
+                task=task,
+                root=root,
                 weights=weights,
+                augment=augment,
+                augmentation=options.variations(mirror, vary or []) or None,
                 listeners=[progress],
                 **settings,
             )

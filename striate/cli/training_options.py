@@ -5,12 +5,18 @@ What is not given is None: the recipe, or the run that is named by --like, choos
 
 from __future__ import annotations
 
+import json
+from collections.abc import Sequence
 from dataclasses import fields
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Any
 
 import typer
 
+from striate.errors import ArgumentError
+
 STARTING = "Starting from weights (fine-tuning)"
+VARYING = "Varying and balancing images"
 LEARNING = "Learning"
 MACHINE = "Machine"
 SAFETY = "Not losing work (a checkpoint is written after every epoch)"
@@ -23,6 +29,45 @@ def settings() -> set[str]:
     return {field.name for field in fields(TrainSettings)}
 
 
+def variations(mirror: bool | None, vary: Sequence[str]) -> dict[str, Any]:
+    """The fields of the augmentation that were given. Raises ArgumentError for what is no NAME=VALUE."""
+    fields: dict[str, Any] = {} if mirror is None else {"flip": mirror}
+    for text in vary:
+        name, equals, value = text.partition("=")
+        try:
+            fields[name.strip()] = json.loads(f"[{value}]") if "," in value else json.loads(value)
+        except ValueError:
+            equals = ""
+        if not equals or not name.strip():
+            raise ArgumentError(
+                f"--vary must be NAME=VALUE, got {text!r}: write for example erase=8 or scale_crop=0.35,1."
+            )
+    return fields
+
+
+TaskName = Annotated[
+    str | None,
+    typer.Option("--task", help="classes, labels (several an image), binary (default: what DATA shows)."),
+]
+Root = Annotated[
+    Path | None, typer.Option(metavar="FOLDER", help="Where the paths of a CSV begin (default: there).")
+]
+Augment = Annotated[
+    str | None,
+    typer.Option(help="none, few, some, many (default: by images a class).", rich_help_panel=VARYING),
+]
+Mirror = Annotated[
+    bool | None,
+    typer.Option("--mirror/--no-mirror", help="Left may become right.", rich_help_panel=VARYING),
+]
+Vary = Annotated[
+    list[str] | None,
+    typer.Option(metavar="NAME=VALUE", help="One variation: erase=8, mixup=0.2 ...", rich_help_panel=VARYING),
+]
+Balance = Annotated[
+    str | None,
+    typer.Option(help="none, loss or sampler: how rare classes are heard.", rich_help_panel=VARYING),
+]
 Weights = Annotated[
     str | None,
     typer.Option(

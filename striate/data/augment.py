@@ -1,16 +1,18 @@
-"""How training images are varied at random: the settings, and what usually suits a data set.
+"""How training images are varied at random: the settings.
 
 Sources: shift and mirror, Krizhevsky et al. 2012; part of random area and aspect, Szegedy et al. 2014,
-arXiv:1409.4842; erasing a square (cutout), DeVries and Taylor 2017, arXiv:1708.04552.
+arXiv:1409.4842; erasing a square (cutout), DeVries and Taylor 2017, arXiv:1708.04552; erasing a rectangle,
+Zhong et al. 2017, arXiv:1708.04896; RandAugment, Cubuk et al. 2019, arXiv:1909.13719; mixup, Zhang et al.
+2017, arXiv:1710.09412; cutmix, Yun et al. 2019, arXiv:1905.04899.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
-from striate.data.dataset import Dataset
 from striate.errors import ArgumentError, nearest
 
 _TYPES: dict[str, tuple[type, ...]] = {
@@ -18,9 +20,9 @@ _TYPES: dict[str, tuple[type, ...]] = {
     "shift": (int,),
     "erase": (int,),
     "scale_crop": (tuple, type(None)),
-    "brightness": (int, float),
-    "contrast": (int, float),
-}
+    "rand_augment": (tuple, type(None)),
+} | dict.fromkeys(("brightness", "contrast", "saturation", "hue", "erasing", "mixup", "cutmix"), (int, float))
+_MOST_OPERATIONS, _MOST_MAGNITUDE, _MOST_ALPHA = 14, 30, 10
 
 
 @dataclass(frozen=True)
@@ -39,28 +41,44 @@ class Augmentation:
     """Add up to this share of the full range of values, up or down."""
     contrast: float = 0.0
     """Stretch or shrink the distances from the image's mean by up to this share."""
+    saturation: float = 0.0
+    """Stretch or shrink the distances from grey by up to this share; colour images only."""
+    hue: float = 0.0
+    """Turn the colours by up to this part of the full circle, to either side; colour images only."""
+    erasing: float = 0.0
+    """How often a rectangle of 2 to 33% of the area is set to the mean of the data, 0 to 1."""
+    rand_augment: tuple[int, int] | None = None
+    """RandAugment: operations on each image, and their magnitude, 0 to 30."""
+    mixup: float = 0.0
+    """Lay two images and their targets over each other, in shares of Beta(mixup, mixup); 0: never."""
+    cutmix: float = 0.0
+    """Paste a part of another image, its area of Beta(cutmix, cutmix); with mixup, one of the two."""
 
     def __post_init__(self) -> None:
         for field, types in _TYPES.items():
-            if not isinstance(getattr(self, field), types):
-                rule = self.__annotations__[field]
-                raise ArgumentError(f"{field} must be {rule}, got {getattr(self, field)!r}: give that.")
+            value = getattr(self, field)
+            if not isinstance(value, types) or (isinstance(value, bool) and bool not in types):
+                raise ArgumentError(
+                    f"{field} must be {self.__annotations__[field]}, got {value!r}: give that."
+                )
         for field in ("shift", "erase"):
             if getattr(self, field) < 0:
                 raise ArgumentError(
                     f"{field} must be 0 or more pixels, got {getattr(self, field)}: give 0 for none."
                 )
-        for field in ("brightness", "contrast"):
-            if not 0 <= getattr(self, field) < 1:
-                raise ArgumentError(
-                    f"{field} must lie between 0 and 1, got {getattr(self, field)}: give 0 for none."
-                )
-        least, most = self.scale_crop or (1, 1)
-        if not 0 < least <= most <= 1:
-            raise ArgumentError(
-                f"scale_crop must be two shares of the area, 0 < least <= most <= 1, got {self.scale_crop}: "
-                "give for example (0.35, 1.0), or None."
-            )
+        for field in ("brightness", "contrast", "saturation"):
+            _between(field, getattr(self, field), 1, below=True)
+        _between("hue", self.hue, 0.5)
+        _between("erasing", self.erasing, 1)
+        for field in ("mixup", "cutmix"):
+            _between(field, getattr(self, field), _MOST_ALPHA)
+        _check_shares(self.scale_crop)
+        _check_randaugment(self.rand_augment)
+
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed, so that targets are shares of classes."""
+        return bool(self.mixup or self.cutmix)
 
     def check_fits(self, image_size: tuple[int, int]) -> None:
         """Raise ArgumentError when a shift or a square is as large as an image of (H, W) pixels."""
@@ -89,21 +107,30 @@ class Augmentation:
         return cls(**values)
 
 
-def preset(dataset: Dataset) -> Augmentation:
-    """What usually suits a data set, by its kind, its name and its images per class.
+def _between(field: str, value: float, most: float, *, below: bool = False) -> None:
+    """0 to ``most``, which is itself not allowed where ``below``."""
+    if math.isfinite(value) and value >= 0 and (value < most if below else value <= most):
+        return
+    raise ArgumentError(f"{field} must lie between 0 and {most:g}, got {value}: give 0 for none.")
 
-    grey-small: clothes (fashion-*) are mirrored, shifted by 1 and erased by 8 pixels at 28x28; of other
-    grey images nobody knows whether they are digits, so they are never mirrored.
-    colour-small: mirrored, shifted by an eighth, erased by a quarter of the side.
-    photographs: mirrored, parts of the area; larger ones and more light where classes have few images.
-    """
-    side = min(dataset.image_size)
-    if dataset.kind == "photographs":
-        few = len(dataset.train) < 500 * len(dataset.classes)
-        light = 0.2 if few else 0.1
-        return Augmentation(flip=True, scale_crop=(0.35, 1.0), brightness=light, contrast=light)
-    if dataset.kind == "colour-small":
-        return Augmentation(flip=True, shift=max(1, side // 8), erase=side // 4)
-    if dataset.source.startswith("fashion-"):
-        return Augmentation(flip=True, shift=1, erase=max(1, 2 * side // 7))
-    return Augmentation(shift=max(1, side // 14), erase=side // 7)
+
+def _check_shares(shares: tuple[float, float] | None) -> None:
+    if shares is None:
+        return
+    numbers = len(shares) == 2 and all(isinstance(share, (int, float)) for share in shares)
+    if not numbers or not 0 < shares[0] <= shares[1] <= 1:
+        raise ArgumentError(
+            f"scale_crop must be two shares of the area, 0 < least <= most <= 1, got {shares}: "
+            "give for example (0.35, 1.0), or None."
+        )
+
+
+def _check_randaugment(chosen: tuple[int, int] | None) -> None:
+    if chosen is None:
+        return
+    whole = len(chosen) == 2 and all(isinstance(n, int) and not isinstance(n, bool) for n in chosen)
+    if not whole or not (1 <= chosen[0] <= _MOST_OPERATIONS and 0 <= chosen[1] <= _MOST_MAGNITUDE):
+        raise ArgumentError(
+            f"rand_augment must be two whole numbers, operations (1 to {_MOST_OPERATIONS}) and magnitude "
+            f"(0 to {_MOST_MAGNITUDE}), got {chosen}: give for example (2, 9), or None."
+        )

@@ -6,44 +6,57 @@ warning that the result would mislead, a note that something was done or left ou
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from statistics import median
 
-from striate.data.catalogue import DEFAULT_SOURCE
+import numpy as np
+
+from striate.data.arrays import ArraySet
 from striate.data.dataset import ImageSet
+from striate.data.facts import FactStore
 from striate.data.findings import DataReport, Finding
-from striate.data.folder import ImageFile, Tree, read_tree
-from striate.data.named import CLASSES, NAMED, read_named
-from striate.data.refusals import existing
+from striate.data.likeness import hashes_of
+from striate.data.listing import ImageFile, Listing, Task
+from striate.data.named import DEFAULT_SOURCE, NAMED
 from striate.data.scan import Facts, Progress, scan
+from striate.data.source import read_source
+from striate.data.twins import Table, alike_findings, copies
 
 MOST_UNEQUAL = 10  # times more images in the largest class than in the smallest
 FEWEST = 10  # training images in a class
 LONGEST = 4  # times longer than wide
 SMALLEST = 4  # times smaller than the median
 
-Table = Mapping[str, Sequence[Facts]]
-"""Split name -> what a look at each of its files told."""
 
-
-def check_dataset(source: str | Path | None = None, *, on_progress: Progress | None = None) -> DataReport:
+def check_dataset(
+    source: str | Path | None = None,
+    *,
+    task: Task | None = None,
+    root: str | Path | None = None,
+    on_progress: Progress | None = None,
+) -> DataReport:
     """Look at every image of a source. Raises DataError where there is nothing to look at."""
     name = str(source) if source is not None else DEFAULT_SOURCE
-    if name in NAMED:
-        tree, table = _named(name)
+    read = read_source(name, task=task, root=root)
+    if isinstance(read, ArraySet):
+        sets = {split: ImageSet.of_arrays(split, *arrays) for split, arrays in read.splits.items()}
+        found, table = array_table(name, sets, read.classes, read.task)
     else:
-        tree = read_tree(existing(name))
+        found, known = read, FactStore(name)
         table = {
-            split: scan(tree.files(split), thorough=True, on_progress=on_progress) for split in tree.splits
+            split: scan(found.files(split), thorough=True, store=known, on_progress=on_progress)
+            for split in found.parts
         }
     findings = [
-        *(Finding("note", "left-out", note) for note in tree.notes),
-        *_classes(tree),
+        *(Finding("note", "left-out", note) for note in found.notes),
+        *_classes(found),
         *_unreadable(table),
-        *_duplicates(table),
-        *_balance(tree),
+        *copies(table),
+        *alike_findings(table),
+        *_balance(found),
         *_sizes(table),
         *_colours(table),
     ]
@@ -51,41 +64,54 @@ def check_dataset(source: str | Path | None = None, *, on_progress: Progress | N
     findings.sort(key=lambda finding: gravity.index(finding.severity))
     counts = {
         split: {label: len(files) for label, files in classes.items()}
-        for split, classes in tree.splits.items()
+        for split, classes in found.splits.items()
     }
-    return DataReport(name, counts, tuple(findings))
+    images = {split: len(files) for split, files in found.parts.items()}
+    return DataReport(name, images, counts, tuple(findings))
 
 
-def _named(name: str) -> tuple[Tree, Table]:
-    """An array set as if it were a tree of files."""
+def findings_in(found: Listing, table: Table) -> tuple[Finding, ...]:
+    """What would mislead about images that training can use: copies, twins, imbalance. No notes."""
+    every = (*copies(table), *alike_findings(table), *_balance(found))
+    return tuple(finding for finding in every if finding.severity != "note")
+
+
+def array_table(
+    name: str, sets: Mapping[str, ImageSet], classes: Sequence[str], task: Task
+) -> tuple[Listing, Table]:
+    """Sets that are arrays as if they were listed files, and the facts of their images."""
     table: dict[str, list[Facts]] = {}
-    splits = {}
-    for split, (images, labels) in read_named(name).items():
-        every = ImageSet.of_arrays(split, images, labels)
-        files = [
-            ImageFile(Path(key), key, CLASSES[label]) for key, label in zip(every.keys, labels, strict=True)
-        ]
+    for split, images in sets.items():
+        rows = images.labels.tolist()
+        hashes = hashes_of(np.asarray(images.images)) if name not in NAMED else None
+        named = (
+            tuple(label for label, there in zip(classes, row, strict=True) if there)
+            if task == "labels"
+            else (classes[row],)
+            for row in rows
+        )
+        _, height, width, channels = images.images.shape
         table[split] = [
-            Facts(file, digest, images.shape[1:3], grey=True)
-            for file, digest in zip(files, every.digests, strict=True)
+            Facts(ImageFile(Path(key), key, labels), digest, (height, width), channels == 1)
+            for key, digest, labels in zip(images.keys, images.digests, named, strict=True)
         ]
-        splits[split] = {label: tuple(f for f in files if f.label == label) for label in CLASSES}
-    return Tree(Path(name), splits, ()), table
+        if hashes is not None:
+            table[split] = [
+                replace(fact, likeness=one.tobytes()) for fact, one in zip(table[split], hashes, strict=True)
+            ]
+    files = {split: tuple(fact.file for fact in facts) for split, facts in table.items()}
+    return Listing(Path(name), files, dict.fromkeys(files, tuple(classes)), (), task), table
 
 
-def _train(tree: Tree) -> Mapping[str, Sequence[ImageFile]]:
-    return tree.splits["all" if "all" in tree.splits else "train"]
-
-
-def _classes(tree: Tree) -> Iterator[Finding]:
-    train = _train(tree)
-    if len(train) < 2:
+def _classes(found: Listing) -> Iterator[Finding]:
+    train = found.splits[found.training]
+    if len(train) < 2 and found.task == "classes":
         yield Finding(
             "error",
             "one-class",
             "There is one class only, a classifier needs at least two: add a folder of something else.",
         )
-    for split, classes in tree.splits.items():
+    for split, classes in found.splits.items():
         for label, files in classes.items():
             if label not in train:
                 yield Finding(
@@ -112,43 +138,8 @@ def _unreadable(table: Table) -> Iterator[Finding]:
                 yield Finding("error", "unreadable", fact.problem, (fact.file.key,))
 
 
-def _duplicates(table: Table) -> Iterator[Finding]:
-    """Exactly equal content: in two splits it inflates the accuracy, in two classes one label is wrong."""
-    copies: dict[str, list[tuple[str, ImageFile]]] = defaultdict(list)
-    for split, facts in table.items():
-        for fact in facts:
-            if fact.digest:
-                copies[fact.digest].append((split, fact.file))
-    across, conflicting, within = [], [], []
-    for group in copies.values():
-        if len({file.label for _, file in group}) > 1:
-            conflicting.append(group)
-        if len({split for split, _ in group}) > 1:
-            across.append(group)
-        elif len(group) > 1:
-            within.append(group)
-    for severity, rule, groups, meaning in (
-        (
-            "warning",
-            "conflicting-labels",
-            conflicting,
-            "in more than one class, so that a label must be wrong",
-        ),
-        (
-            "warning",
-            "duplicates-across-splits",
-            across,
-            "in more than one split, so that accuracy looks too good",
-        ),
-        ("note", "duplicates-within-a-split", within, "more than once in the same split"),
-    ):
-        if groups:
-            files = tuple(" = ".join(file.key for _, file in group) for group in groups)
-            yield Finding(severity, rule, f"The same picture lies {meaning}: {len(groups)} times.", files)
-
-
-def _balance(tree: Tree) -> Iterator[Finding]:
-    counts = {label: len(files) for label, files in _train(tree).items() if files}
+def _balance(found: Listing) -> Iterator[Finding]:
+    counts = {label: len(files) for label, files in found.splits[found.training].items() if files}
     if len(counts) < 2:
         return
     most, least = max(counts, key=counts.__getitem__), min(counts, key=counts.__getitem__)
@@ -156,8 +147,8 @@ def _balance(tree: Tree) -> Iterator[Finding]:
         yield Finding(
             "warning",
             "imbalance",
-            f"{most!r} has {counts[most]:,} images, {least!r} only {counts[least]:,}: "
-            "look at the accuracy of each class, not at the whole.",
+            f"{most!r} has {counts[most]:,} images, {least!r} only {counts[least]:,}: look at the accuracy "
+            "of each class, not at the whole, or train with --balance loss (or sampler).",
         )
     few = [label for label, count in counts.items() if count < FEWEST]
     if few:

@@ -4,13 +4,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.findings import Finding
+from striate.data.listing import Task
+from striate.data.pixels import Pixels, chosen
 from striate.data.preprocess import SMALL_SIDE, Preprocessing
+
+
+@dataclass(frozen=True, eq=False)
+class Whole:
+    """Photographs that are not cut yet, for training to cut parts out of."""
+
+    pixels: Pixels
+    """(N, H, W, C), each stretched to this size."""
+    aspects: NDArray[np.float32]
+    """(N,): width / height as they were."""
 
 
 @dataclass(frozen=True)
@@ -20,11 +33,13 @@ class ImageSet:
     keys: tuple[str, ...]
     """The file's path from the root, or "train/00012" for a set that is an array."""
     labels: NDArray[np.int64]
-    """(N,): index into the classes."""
-    images: NDArray[np.uint8]
-    """(N, H, W, C)."""
+    """(N,): index into the classes; 0 and 1 (N, K) where an image may have several labels."""
+    images: Pixels
+    """uint8 (N, H, W, C) as evaluation sees them: an array, or what is read like one (see ``pixels``)."""
     digests: tuple[str, ...] = ()
     """SHA-256 of each image's content (the file's bytes, or the pixels), hexadecimal; () if not taken."""
+    whole: Whole | None = None
+    """The same images uncut, where they are photographs to train on."""
 
     @classmethod
     def of_arrays(cls, prefix: str, images: NDArray[np.uint8], labels: NDArray[np.int64]) -> ImageSet:
@@ -39,16 +54,23 @@ class ImageSet:
     def subset(self, which: NDArray[np.bool_] | NDArray[np.int64]) -> ImageSet:
         """The images that a mask or an index array picks."""
         rows = np.flatnonzero(which) if which.dtype == np.bool_ else which
+        whole = self.whole
         return ImageSet(
             tuple(self.keys[i] for i in rows),
             self.labels[rows],
-            self.images[rows],
+            chosen(self.images, rows),
             tuple(self.digests[i] for i in rows) if self.digests else (),
+            Whole(chosen(whole.pixels, rows), whole.aspects[rows]) if whole is not None else None,
         )
+
+    @property
+    def stored(self) -> Pixels:
+        """The images in the form that is at hand without decoding."""
+        return self.whole.pixels if self.whole is not None else self.images
 
     def per_class(self, classes: int) -> list[int]:
         """How many images each class has."""
-        return [int(count) for count in np.bincount(self.labels, minlength=classes)]
+        return count_classes(self.labels, classes)
 
 
 @dataclass(frozen=True)
@@ -72,6 +94,10 @@ class Dataset:
     """Sentences the user should read: what was left out, skipped, chosen, split."""
     fingerprint: str
     """SHA-256 over classes, size, keys, labels and content: a resume refuses other data."""
+    task: Task = "classes"
+    """Whether an image has one class, or any number of labels."""
+    findings: tuple[Finding, ...] = ()
+    """What a look at all images found that would mislead: pictures in two splits, wrong labels, imbalance."""
 
     @property
     def kind(self) -> str:
@@ -95,13 +121,21 @@ class Dataset:
             "channels": self.channels,
             "image_size": list(self.image_size),
             "kind": self.kind,
+            "task": self.task,
             "splits": {
                 name: {"images": len(images), "per_class": images.per_class(len(self.classes))}
                 for name, images in self.splits.items()
             },
             "notes": list(self.notes),
+            "findings": [asdict(finding) for finding in self.findings],
             "preprocessing": self.preprocessing.to_json(),
         }
+
+
+def count_classes(labels: NDArray[np.int64], classes: int) -> list[int]:
+    """How many of N images have each class or label, of labels as in ``ImageSet``."""
+    counts = labels.sum(axis=0) if labels.ndim == 2 else np.bincount(labels, minlength=classes)
+    return [int(count) for count in counts]
 
 
 def fingerprint(classes: Sequence[str], preprocessing: Preprocessing, splits: dict[str, ImageSet]) -> str:
@@ -115,12 +149,12 @@ def fingerprint(classes: Sequence[str], preprocessing: Preprocessing, splits: di
     return record.hexdigest()
 
 
-def measured(preprocessing: Preprocessing, images: NDArray[np.uint8]) -> Preprocessing:
+def measured(preprocessing: Preprocessing, images: Pixels) -> Preprocessing:
     """The preprocessing with the mean and deviation of the channels of images (N, H, W, C).
 
     Of sets over 16 million values only every k-th image is counted: the third digit no longer changes.
     """
-    every = images[:: max(1, images.size // 16_000_000)]
+    every = images[:: max(1, int(np.prod(images.shape, dtype=object)) // 16_000_000)]
     values = np.arange(256) / 255
     mean, std = [], []
     for channel in range(preprocessing.channels):

@@ -59,7 +59,24 @@ def decode_image(
     name: str | None = None,
     at_least: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
-    """The pixels of an image, uint8 of shape (H, W, channels); channels is 1 (grey) or 3 (RGB).
+    """The pixels of an image, uint8 of shape (H, W, channels); see ``decode_picture``."""
+    picture = decode_picture(source, channels, name=name, at_least=at_least)
+    return pixels_of(picture)
+
+
+def pixels_of(picture: Image.Image) -> NDArray[np.uint8]:
+    """A grey or RGB picture as uint8 (H, W, 1 or 3)."""
+    return np.asarray(picture, dtype=np.uint8).reshape(picture.height, picture.width, -1)
+
+
+def decode_picture(
+    source: Path | bytes,
+    channels: int,
+    *,
+    name: str | None = None,
+    at_least: tuple[int, int] | None = None,
+) -> Image.Image:
+    """An image as it is seen, upright, its mode "L" for 1 channel or "RGB" for 3.
 
     A JPEG much larger than ``at_least`` (height, width) is decoded at a half, a quarter or an eighth
     of its size, never below ``at_least``: far quicker, and what is scaled down anyway loses nothing.
@@ -76,12 +93,12 @@ def decode_image(
             image.load()
             upright = ImageOps.exif_transpose(image)
             plain = _eight_bits(_without_alpha(upright), name)
-            pixels = np.asarray(plain.convert("L" if channels == 1 else "RGB"), dtype=np.uint8)
+            mode = "L" if channels == 1 else "RGB"
+            return plain if plain.mode == mode else plain.convert(mode)
         except ImageError:
             raise
         except Exception as error:  # Pillow's decoders raise almost every type on broken content
             raise _broken(name, error) from None
-    return pixels.reshape(*pixels.shape[:2], channels)
 
 
 def size_and_greyness(image: Image.Image, name: str) -> tuple[tuple[int, int], bool]:

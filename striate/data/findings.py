@@ -27,6 +27,8 @@ class DataReport:
     """All findings, the gravest first."""
 
     source: str
+    images: dict[str, int]
+    """Split -> images."""
     counts: dict[str, dict[str, int]]
     """Split -> class -> images."""
     findings: tuple[Finding, ...]
@@ -49,7 +51,7 @@ class DataReport:
         """A page to read; the first ``shown`` findings of a kind, and of each the first ``shown`` files."""
         lines = [
             f"{self.source}: "
-            + ", ".join(f"{split} {sum(c.values()):,}" for split, c in self.counts.items())
+            + ", ".join(f"{split} {count:,}" for split, count in self.images.items())
             + f" images in {_classes(len(next(iter(self.counts.values()))))}"
         ]
         told: Counter[str] = Counter()

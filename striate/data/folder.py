@@ -10,51 +10,24 @@ that operating systems leave) and what is no image by its name is left out, and 
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
+from striate.data.listing import (
+    IMAGE_SUFFIXES,
+    SPLIT_NAMES,
+    ImageFile,
+    Listing,
+    left_out_note,
+    readable,
+)
 from striate.errors import DataError
 
-_NAMES_OF_FORMATS = "png jpg jpeg jpe jfif bmp gif tif tiff webp avif ppm pgm pbm pnm"
-IMAGE_SUFFIXES = frozenset(f".{name}" for name in _NAMES_OF_FORMATS.split(" "))
-SPLIT_FOLDERS = {
-    "train": ("train", "training"),
-    "val": ("val", "valid", "validation"),
-    "test": ("test", "testing"),
-}
 _CIRCLE = "a link to a folder that holds it"
 _SYSTEM_NAMES = frozenset({"__MACOSX", "Thumbs.db", "desktop.ini", "__pycache__", "lost+found"})
 
 
-@dataclass(frozen=True)
-class ImageFile:
-    """One file of a class folder."""
-
-    path: Path
-    key: str
-    """The path from the root, with forward slashes: what predictions and messages are keyed by."""
-    label: str
-    """The name of the class folder."""
-
-
-@dataclass(frozen=True)
-class Tree:
-    """The files of a folder, sorted. ``splits`` has only "all" where the folder gives no splits."""
-
-    root: Path
-    splits: dict[str, dict[str, tuple[ImageFile, ...]]]
-    """Split name -> class name -> files; an empty class folder is an empty tuple."""
-    notes: tuple[str, ...]
-
-    def files(self, split: str) -> tuple[ImageFile, ...]:
-        """All files of a split, class by class."""
-        return tuple(file for files in self.splits[split].values() for file in files)
-
-
-def read_tree(root: Path) -> Tree:
+def read_tree(root: Path) -> Listing:
     """Read the names in a folder. Raises DataError: no such folder, a file, no class folders."""
     if not root.exists():
         raise DataError(f"DATA must be a folder of images or a named set, {root} does not exist.")
@@ -70,8 +43,12 @@ def read_tree(root: Path) -> Tree:
         left_out += [f"{name} (beside the splits)" for name in others]
     else:
         parts = {"all": root}
-    splits = {name: _classes(part, root, left_out) for name, part in parts.items()}
-    return Tree(root, splits, _notes(left_out))
+    files, classes = {}, {}
+    for split, part in parts.items():
+        folders = _classes(part, root, left_out)
+        files[split] = tuple(file for own in folders.values() for file in own)
+        classes[split] = tuple(folders)
+    return Listing(root, files, classes, left_out_note(left_out))
 
 
 def images_in(folder: Path) -> list[Path]:
@@ -86,7 +63,7 @@ def _split_folders(root: Path) -> dict[str, Path]:
     """
     named = {entry.name.lower(): entry for entry in _visible(root, []) if entry.is_dir()}
     found: dict[str, Path] = {}
-    for split, names in SPLIT_FOLDERS.items():
+    for split, names in SPLIT_NAMES.items():
         candidates = [named[n] for n in names if n in named and _has_folders(named[n])]
         if len(candidates) > 1:
             raise DataError(
@@ -119,7 +96,7 @@ def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[Ima
     left_out += [f"{_readable(entry, root)} (in no class folder)" for entry in loose]
     return {
         _readable(folder, part): tuple(
-            ImageFile(path, _readable(path, root), _readable(folder, part))
+            ImageFile(path, _readable(path, root), (_readable(folder, part),))
             for path in _images(folder, root, left_out)
         )
         for folder in folders
@@ -170,16 +147,5 @@ def _is_image(path: Path) -> bool:
 
 
 def _readable(path: Path, root: Path) -> str:
-    """The path from the root; broken UTF-8 and control characters are spelled out: caf\\xe9.jpg."""
-    text = os.fsencode(path.relative_to(root).as_posix()).decode("utf-8", "backslashreplace")
-    return "".join(
-        letter.encode("unicode_escape").decode() if unicodedata.category(letter) == "Cc" else letter
-        for letter in text
-    )
-
-
-def _notes(left_out: list[str], shown: int = 5) -> tuple[str, ...]:
-    if not left_out:
-        return ()
-    more = f" and {len(left_out) - shown} more" if len(left_out) > shown else ""
-    return (f"Left out: {', '.join(left_out[:shown])}{more}.",)
+    """The path from the root, as it can be written."""
+    return readable(path.relative_to(root).as_posix())

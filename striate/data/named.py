@@ -9,17 +9,18 @@ puts it, then in the cache, and then downloaded into the cache.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.data.cache import cache_folder
 from striate.data.download import fetch
 from striate.data.idx import read_idx, unzip
 from striate.errors import DataError
 
+DEFAULT_SOURCE = "fashion-mini"
 NAMED = ("fashion-mini", "fashion-mnist")
 CLASSES = (
     "T-shirt/top",
@@ -65,16 +66,6 @@ def read_named(name: str, on_progress: Callable[[int, int], None] | None = None)
         )
         splits[split] = (images[..., np.newaxis], labels.astype(np.int64))
     return splits
-
-
-def cache_folder() -> Path:
-    """Where downloads are kept: STRIATE_CACHE, else striate/ in the user's cache folder."""
-    if own := os.environ.get("STRIATE_CACHE"):
-        return Path(own).expanduser()
-    if os.name == "nt" and (local := os.environ.get("LOCALAPPDATA")):
-        return Path(local) / "striate"
-    base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "striate"
 
 
 def _embedded() -> dict[str, bytes]:

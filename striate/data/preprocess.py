@@ -14,13 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from striate.data.decode import decode_image
+from striate.data.decode import decode_picture, pixels_of
 from striate.errors import ArgumentError
 
 SMALL_SIDE = 64  # up to this side an image is "small": kept whole, stretched if it must be
 
 _RESIZES = ("stretch", "shorter_side_center_crop")
-_FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+FILTERS = {"bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
 
 
 @dataclass(frozen=True)
@@ -54,9 +54,9 @@ class Preprocessing:
             raise ArgumentError(
                 f"crop must be above 0 and at most 1, got {self.crop}: give the part of the side to keep."
             )
-        if self.resample not in _FILTERS:
+        if self.resample not in FILTERS:
             raise ArgumentError(
-                f"resample must be one of {tuple(_FILTERS)}, got {self.resample!r}: give one of them."
+                f"resample must be one of {tuple(FILTERS)}, got {self.resample!r}: give one of them."
             )
         for field in ("mean", "std"):
             numbers = getattr(self, field)
@@ -79,7 +79,7 @@ class Preprocessing:
         """One image file (or its bytes) as uint8 (H, W, C). Raises ImageError, which names the file."""
         # Twice the size is kept before the filter, so that decoding JPEGs small does not show.
         at_least = (round(2 * self.image_size[0] / self.crop), round(2 * self.image_size[1] / self.crop))
-        return self.fit(decode_image(source, self.channels, name=name, at_least=at_least))
+        return self.fit_picture(decode_picture(source, self.channels, name=name, at_least=at_least))
 
     def decode(self, sources: Iterable[Path | str | bytes]) -> NDArray[np.uint8]:
         """Image files (or their bytes) as uint8 (N, H, W, C). Raises ImageError, which names the file."""
@@ -89,16 +89,18 @@ class Preprocessing:
 
     def fit(self, pixels: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Pixels (h, w, C) of any size, resized to (H, W, C)."""
+        return self.fit_picture(Image.fromarray(pixels[:, :, 0] if self.channels == 1 else pixels))
+
+    def fit_picture(self, picture: Image.Image) -> NDArray[np.uint8]:
+        """A picture of mode "L" or "RGB", as ``channels`` says, resized to uint8 (H, W, C)."""
         height, width = self.image_size
         crops = self.resize == "shorter_side_center_crop"
-        if pixels.shape[:2] == (height, width) and not (crops and self.crop < 1):
-            return pixels
-        image = Image.fromarray(pixels[:, :, 0] if self.channels == 1 else pixels)
-        box = (0.0, 0.0, float(image.width), float(image.height))
-        if crops:
-            box = _middle(image.width, image.height, width / height, self.crop)
-        resized = image.resize((width, height), _FILTERS[self.resample], box=box)
-        return np.asarray(resized, dtype=np.uint8).reshape(height, width, self.channels)
+        if picture.size != (width, height) or (crops and self.crop < 1):
+            box = (0.0, 0.0, float(picture.width), float(picture.height))
+            if crops:
+                box = _middle(picture.width, picture.height, width / height, self.crop)
+            picture = picture.resize((width, height), FILTERS[self.resample], box=box)
+        return pixels_of(picture)
 
     def normalise(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
         """uint8 (N, H, W, C) to float32 (N, C, H, W)."""

@@ -5,64 +5,75 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from striate.data.folder import Tree
-from striate.data.named import NAMED
-from striate.errors import DataError, nearest
+from striate.data.arrays import ArraySet
+from striate.data.listing import Listing
+from striate.errors import DataError
 
 _SHOWN = 5
 
 
-def existing(name: str) -> Path:
-    """The path of a source that is no named set. Raises DataError with the nearest named sets."""
-    if not name.strip():  # Path("") would be the folder that one stands in
-        raise DataError("DATA must be a folder of images or a named set, got nothing: name the folder.")
-    path = Path(name).expanduser()
-    if not path.exists():
-        hint = nearest(name, NAMED)
-        raise DataError(
-            f"DATA must be a folder of images or a named set, {name} does not exist: "
-            + (hint or f"check the path, or give one of {', '.join(NAMED)}.")
-        )
-    return path
-
-
-def classes_of(tree: Tree, wanted: Sequence[str] | None) -> tuple[str, ...]:
+def classes_of(found: Listing, wanted: Sequence[str] | None) -> tuple[str, ...]:
     """The classes, learned from train alone, in the order of their names or as ``wanted``.
 
     Raises DataError: fewer than two, an empty one, one that only another split has, not those wanted.
     """
-    train = tree.splits["all" if "all" in tree.splits else "train"]
-    if len(train) < 2:
+    train = found.splits[found.training]
+    what = "label" if found.task == "labels" else "class"
+    if len(train) < 2 and found.task == "classes":
         raise DataError(
-            f"{tree.root} has one class folder ({next(iter(train))}), a classifier needs at least two: "
-            "add a folder with images of something else."
+            f"{found.root} has one class ({', '.join(train) or 'none'}), a classifier needs at least two: "
+            "add images of something else."
         )
     for label, files in train.items():
         if not files:
-            raise _empty(label, tree.root)
-    for split, folders in tree.splits.items():
-        unknown = [label for label, files in folders.items() if files and label not in train]
+            raise _empty(label, found.root)
+    for split, own in found.splits.items():
+        unknown = [label for label, files in own.items() if files and label not in train]
         if unknown:
             raise DataError(
-                f"{split} has the class {unknown[0]!r}, which train lacks (train has {', '.join(train)}): "
+                f"{split} has the {what} {unknown[0]!r}, which train lacks (train has {', '.join(train)}): "
                 f"add images of it to train, or remove it from {split}."
             )
-    if wanted is None:
-        return tuple(train)
-    if set(wanted) != set(train):
+    return _in_wanted_order(str(found.root), tuple(train), wanted)
+
+
+def known_classes(
+    name: str, found: ArraySet, wanted: Sequence[str] | None, *, all_of_them: bool = False
+) -> tuple[str, ...]:
+    """The classes of an array set in the order of ``wanted``, which may have more unless ``all_of_them``.
+
+    Raises DataError as ``classes_of``.
+    """
+    if all_of_them or wanted is None:
+        if len(found.classes) < 2 and found.task == "classes":
+            raise DataError(f"{name} has one class, a classifier needs at least two: add another.")
+        return _in_wanted_order(name, found.classes, wanted)
+    unknown = [label for label in found.classes if label not in wanted]
+    if unknown:
         raise DataError(
-            f"{tree.root} has the classes {', '.join(train)}, but {', '.join(wanted)} are asked for: "
+            f"{name} has the classes {', '.join(found.classes)}, not {', '.join(wanted)}: the network was "
+            f"not trained on {unknown[0]!r}; rename or remove it."
+        )
+    return tuple(wanted)
+
+
+def _in_wanted_order(name: str, have: tuple[str, ...], wanted: Sequence[str] | None) -> tuple[str, ...]:
+    if wanted is None:
+        return have
+    if set(wanted) != set(have):
+        raise DataError(
+            f"{name} has the classes {', '.join(have)}, but {', '.join(wanted)} are asked for: "
             "use the data that the classes were learned from."
         )
     return tuple(wanted)
 
 
-def refuse_unknown(tree: Tree, split: str, classes: Sequence[str]) -> None:
+def refuse_unknown(found: Listing, split: str, classes: Sequence[str]) -> None:
     """Raise DataError when a split has images of a class that the network was not trained on."""
-    unknown = [label for label, files in tree.splits[split].items() if files and label not in classes]
+    unknown = [label for label, files in found.splits[split].items() if files and label not in classes]
     if unknown:
         raise DataError(
-            f"{tree.root} has the class {unknown[0]!r}, which the network was not trained on (it knows "
+            f"{found.root} has the class {unknown[0]!r}, which the network was not trained on (it knows "
             f"{', '.join(classes)}): rename or remove the folder."
         )
 

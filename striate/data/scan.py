@@ -1,19 +1,26 @@
 """One look at every file: its content's digest, its size, whether it is grey, and whether it opens.
 
-Only the header is decoded; ``thorough`` decodes the pixels too and finds what is cut short.
+Only the header is decoded; ``thorough`` decodes the pixels too: that finds what is cut short, and gives the
+hash by which nearly equal pictures are found. What was seen is kept for as long as the file stays as it is.
 """
 
 from __future__ import annotations
 
 import hashlib
 import os
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TypeVar
+from dataclasses import dataclass, replace
+from functools import cache
+from itertools import islice
+from pathlib import Path
+from typing import Any, TypeVar
 
-from striate.data.decode import decode_image, open_image, size_and_greyness
-from striate.data.folder import ImageFile
+from striate.data.decode import decode_picture, open_image, size_and_greyness
+from striate.data.facts import FactStore, Stamp, stamp_of
+from striate.data.likeness import hash_of
+from striate.data.listing import ImageFile
 from striate.errors import ImageError
 
 Progress = Callable[[int, int], None]
@@ -21,9 +28,10 @@ Progress = Callable[[int, int], None]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+_AHEAD = 8  # finished pieces of work for each thread that may wait to be taken
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Facts:
     """What one look at a file told. ``problem`` is the sentence why it cannot be used, or None."""
 
@@ -33,40 +41,110 @@ class Facts:
     """Height and width in pixels as seen upright; (0, 0) if the file does not open."""
     grey: bool
     problem: str | None = None
+    likeness: bytes | None = None
+    """The hash of the picture, see ``likeness``; None: the pixels were not looked at."""
 
 
 def scan(
-    files: Sequence[ImageFile], *, thorough: bool = False, on_progress: Progress | None = None
+    files: Sequence[ImageFile],
+    *,
+    thorough: bool = False,
+    store: FactStore | None = None,
+    on_progress: Progress | None = None,
 ) -> list[Facts]:
-    """Look at files with a few threads; the result has the order of ``files``."""
-    return list(in_threads(lambda file: _look(file, thorough), files, on_progress))
+    """Look at files with a few threads; the result has the order of ``files``.
+
+    ``store`` gives what is known already, and takes in what is new.
+    """
+    stamp = cache(stamp_of)  # an archive is asked once, not for each image in it
+
+    def look(file: ImageFile) -> Facts:
+        known = recalled(file, store, stamp(file.path))
+        if known is not None and (not thorough or known.problem is not None or known.likeness is not None):
+            return known
+        return _look(file, thorough)
+
+    seen = list(in_threads(look, files, on_progress))
+    if store is not None:
+        remember(seen, store, stamp)
+    return seen
+
+
+def recalled(file: ImageFile, store: FactStore | None, stamp: Stamp | None) -> Facts | None:
+    """The facts of a file as they were stored, if it is still the same file."""
+    value: Any = store.get(_name(file), stamp) if store is not None else None
+    try:
+        digest, height, width, grey, problem, likeness = value
+        picture = bytes.fromhex(likeness) if likeness is not None else None
+        return Facts(file, str(digest), (int(height), int(width)), bool(grey), problem, picture)
+    except (TypeError, ValueError):  # nothing is known, or not in this form
+        return None
+
+
+def remember(
+    seen: Iterable[Facts], store: FactStore, stamp: Callable[[Path], Stamp | None] = stamp_of
+) -> None:
+    """Store facts; those of files that could not be read at all are not worth it."""
+    for fact in seen:
+        if fact.digest:
+            likeness = fact.likeness.hex() if fact.likeness is not None else None
+            value = [fact.digest, *fact.size, fact.grey, fact.problem, likeness]
+            store.put(_name(fact.file), stamp(fact.file.path), value)
+    store.save()
 
 
 def in_threads(
     work: Callable[[_Item], _Result], items: Iterable[_Item], on_progress: Progress | None = None
 ) -> Iterator[_Result]:
-    """``map`` with a small thread pool (Pillow lets go of the interpreter lock), in order."""
+    """``map`` with a pool of threads (Pillow lets go of the interpreter lock), in order.
+
+    No more than a few results wait to be taken, so that memory stays bounded however many items there are.
+    """
     every = list(items)
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        for done, result in enumerate(pool.map(work, every), start=1):
+    threads = threads_for_images()
+    pool = ThreadPoolExecutor(threads)
+    try:
+        first, rest = every[: _AHEAD * threads], iter(every[_AHEAD * threads :])
+        waiting = deque(pool.submit(work, item) for item in first)
+        for done in range(1, len(every) + 1):
+            result = waiting.popleft().result()
+            waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
             if on_progress is not None:
                 on_progress(done, len(every))
             yield result
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def threads_for_images() -> int:
+    """Threads that decode: as many as there are processors for this process, at most 32."""
+    own = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(32, own or 1)
+
+
+def _name(file: ImageFile) -> str:
+    return file.key if file.span is None else f"{file.key} {file.span[0]}+{file.span[1]}"
 
 
 def _look(file: ImageFile, thorough: bool) -> Facts:
     try:
-        content = file.path.read_bytes()
+        content = file.read()
     except OSError as error:
-        return Facts(
-            file, "", (0, 0), False, f"{file.key} cannot be read ({error.strerror}): check the file."
-        )
+        return unread(file, error)
     digest = hashlib.sha256(content).hexdigest()
     try:
         with open_image(content, file.key) as image:
             size, grey = size_and_greyness(image, file.key)
+        seen = Facts(file, digest, size, grey)
         if thorough:
-            decode_image(content, 3, name=file.key)
+            small = decode_picture(content, 1, name=file.key, at_least=(256, 256))
+            seen = replace(seen, likeness=hash_of(small))
     except ImageError as error:
         return Facts(file, digest, (0, 0), False, str(error))
-    return Facts(file, digest, size, grey)
+    return seen
+
+
+def unread(file: ImageFile, error: OSError) -> Facts:
+    """The facts of a file that the system does not give."""
+    reason = error.strerror or str(error)
+    return Facts(file, "", (0, 0), False, f"{file.key} cannot be read ({reason}): check the file.")

@@ -33,8 +33,9 @@ def default_fraction(images: int, has_test: bool) -> float:
 def held_out(digests: Sequence[str], labels: NDArray[np.int64], fraction: float) -> NDArray[np.bool_]:
     """Which of N images are held out: bool (N,).
 
-    ``digests`` are the contents' SHA-256 in hexadecimal, ``labels`` the class numbers. Every class keeps
-    at least one training image, and has a held-out one if it has two different contents.
+    ``digests`` are the contents' SHA-256 in hexadecimal, ``labels`` the class numbers (N,), or 0 and 1 (N, K)
+    for labels. Every class keeps at least one training image, and has a held-out one if it has two different
+    contents.
     Raises ArgumentError when the fraction does not lie between 0 and 1.
     """
     if not 0 < fraction < 1:
@@ -42,8 +43,9 @@ def held_out(digests: Sequence[str], labels: NDArray[np.int64], fraction: float)
     places = {digest: int(digest[:16], 16) / 2**_PLACE_BITS for digest in digests}
     chosen = {digest for digest, place in places.items() if place < fraction}
     classes: dict[int, set[str]] = {}
-    for digest, label in zip(digests, labels.tolist(), strict=True):
-        classes.setdefault(label, set()).add(digest)
+    images, numbers = np.nonzero(labels) if labels.ndim == 2 else (np.arange(len(labels)), labels)
+    for image, label in zip(images.tolist(), numbers.tolist(), strict=True):
+        classes.setdefault(label, set()).add(digests[image])
     for _, contents in sorted(classes.items()):
         if len(contents) > 1 and not contents & chosen:
             chosen.add(min(contents))

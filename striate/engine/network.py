@@ -209,7 +209,12 @@ class Network:
         if x.dtype == np.uint8 and self._preprocessing is not None:
             x = self._preprocessing.normalise(x)
         found = self._engine.outputs(np.asarray(x, np.float32))
-        classes, shapes = len(self._classes), [part.shape for part in found]
+        classes = len(self._classes)
+        if classes == 2 and [part.shape for part in found] == [(len(x), 1)]:
+            found = (
+                np.concatenate([np.zeros_like(found[0]), found[0]], axis=1),
+            )  # softmax of (0, z): a sigmoid
+        shapes = [part.shape for part in found]
         if classes and shapes != [(len(x), classes)]:
             raise BundleError(
                 f"the network must give one row of {classes} outputs for each image, got "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -14,12 +14,15 @@ from striate.insight.predictions import Predictions
 from striate.insight.thumbnail import data_uri
 from striate.runs import RunFolder, write_json
 
+if TYPE_CHECKING:
+    from striate.data.pixels import Pixels
+
 SHOWN = 24  # pictures of each kind
 PAIRS = 30  # most confused pairs
 GUESSES = 3  # most probable classes of each picture
 
 
-def write_mistakes(folder: RunFolder, predictions: Predictions, images: np.ndarray) -> Path:
+def write_mistakes(folder: RunFolder, predictions: Predictions, images: Pixels) -> Path:
     """Write both files; returns the path of mistakes.json. ``images`` is uint8 (N, H, W, 1 or 3).
 
     Raises ArgumentError when images and predictions do not fit each other.
@@ -31,7 +34,7 @@ def write_mistakes(folder: RunFolder, predictions: Predictions, images: np.ndarr
     return path
 
 
-def find_mistakes(predictions: Predictions, images: np.ndarray) -> dict[str, Any]:
+def find_mistakes(predictions: Predictions, images: Pixels) -> dict[str, Any]:
     """The content of mistakes.json. Classes are indexes into ``classes``, shares lie in 0..1.
 
     ``worst``: wrong answers, the surest first. ``doubtful``: right or wrong, smallest distance between the
@@ -64,7 +67,7 @@ def find_mistakes(predictions: Predictions, images: np.ndarray) -> dict[str, Any
     }
 
 
-def _picture(predictions: Predictions, images: np.ndarray, index: int) -> dict[str, Any]:
+def _picture(predictions: Predictions, images: Pixels, index: int) -> dict[str, Any]:
     p = predictions.probabilities[index]
     guesses = np.argsort(-p, kind="stable")[:GUESSES]
     label = int(predictions.labels[index])
@@ -78,8 +81,8 @@ def _picture(predictions: Predictions, images: np.ndarray, index: int) -> dict[s
     }
 
 
-def _check_images(predictions: Predictions, images: np.ndarray) -> None:
-    if images.ndim != 4 or len(images) != len(predictions) or images.shape[3] not in (1, 3):
+def _check_images(predictions: Predictions, images: Pixels) -> None:
+    if len(images.shape) != 4 or len(images) != len(predictions) or images.shape[3] not in (1, 3):
         raise ArgumentError(
             f"images must have shape ({len(predictions)}, H, W, 1 or 3), got {images.shape}: "
             "give the images that the predictions were made from, in the same order."

@@ -158,7 +158,7 @@ def _moved(module: nn.Module, test: ImageSet, dataset: Dataset, shift: int, sett
     ways = {(shift, 0), (-shift, 0), (0, shift), (0, -shift)}
     shares = []
     for down, right in sorted(ways):
-        images = replace(test, images=shifted(test.images, down, right))
+        images = replace(test, images=shifted(np.asarray(test.images), down, right))
         batches = Batches(images, dataset.preprocessing, AT_ONCE)
         shares.append(evaluate(module, batches.epoch(0), place(settings)).accuracy)
     return float(np.mean(shares))

@@ -15,6 +15,7 @@ OptimiserName = Literal["adamw", "sgd", "muon", "lamb"]
 ScheduleName = Literal["linear", "cosine", "one-cycle", "step"]
 PrecisionName = Literal["auto", "fp32", "bf16"]
 LayoutName = Literal["auto", "contiguous", "channels_last"]
+BalanceName = Literal["none", "loss", "sampler"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 MOST_THREADS = 1024  # each needs a stack, and with too many of them OpenMP ends the process without a word
@@ -51,6 +52,7 @@ NUMBERS: dict[str, dict[str, float]] = {
 CHOICES: dict[str, Any] = {
     "optimiser": OptimiserName,
     "schedule": ScheduleName,
+    "balance": BalanceName,
     "device": DeviceName,
     "precision": PrecisionName,
     "memory_format": LayoutName,
@@ -143,6 +145,10 @@ class TrainSettings:
 
     sync_bn: bool = False
     """Whether batch normalisation sees the whole batch when processes share it; else each its part."""
+
+    balance: BalanceName = "none"
+    """What makes rare classes heard: nothing, a weight in the ``loss``, or a ``sampler`` that shows them as
+    often as frequent ones."""
 
     seed: int = 0
     """All randomness of the training follows from this number: weights, order, augmentation, dropout."""

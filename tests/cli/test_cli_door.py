@@ -118,7 +118,7 @@ def test_names_that_the_terminal_cannot_show_are_spelled_out() -> None:
         env=os.environ | {"PYTHONIOENCODING": "latin-1"},
     )
     assert done.returncode == 2
-    assert b"DATA must be a folder of images or a named set, no/\\u732b does not exist" in done.stderr
+    assert b"or a named set; no/\\u732b does not exist" in done.stderr
 
 
 def test_a_file_that_cannot_be_read_is_a_sentence(

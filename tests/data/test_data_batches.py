@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -187,10 +189,11 @@ def test_a_start_beyond_the_epoch_is_refused() -> None:
 
 @pytest.mark.gpu
 def test_a_gpu_gives_the_same_batches() -> None:
+    augmentation = replace(EVERYTHING, scale_crop=None)  # a GPU cuts parts out without antialiasing
     for channels in (1, 3):
         here, there = (
             Batches(
-                noise(32, channels), how(channels), 8, shuffle=True, augmentation=EVERYTHING, device=device
+                noise(32, channels), how(channels), 8, shuffle=True, augmentation=augmentation, device=device
             )
             for device in ("cpu", "cuda")
         )

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from striate.data.catalogue import open_dataset, open_split
-from striate.data.loading import refuse_if_too_large
 from striate.data.preprocess import Preprocessing
+from striate.data.size import refuse_if_too_large
 from striate.errors import ArgumentError, DataError
 
 Draw = Callable[..., Path]
@@ -98,7 +98,7 @@ def test_photographs_get_a_size_that_they_can_fill(draw: Draw, tmp_path: Path) -
 
 def test_no_such_path(tmp_path: Path) -> None:
     with pytest.raises(
-        DataError, match=r"DATA must be a folder of images or a named set, .*gone does not exist"
+        DataError, match=r"DATA must be a folder of images, .* or a named set; .*gone does not exist"
     ):
         open_dataset(tmp_path / "gone")
     with pytest.raises(DataError, match=r"fashion-mnits does not exist: did you mean fashion-mnist"):
@@ -106,15 +106,15 @@ def test_no_such_path(tmp_path: Path) -> None:
 
 
 def test_a_file_where_a_folder_is_expected(pets: Path) -> None:
-    with pytest.raises(DataError, match=r"00\.png is a file: name the folder that holds the class folders"):
+    with pytest.raises(
+        DataError, match=r"00\.png is one image: name the folder that holds the class folders"
+    ):
         open_dataset(pets / "cat/00.png")
 
 
 def test_one_class(pets: Path) -> None:
     shutil.rmtree(pets / "dog")
-    with pytest.raises(
-        DataError, match=r"pets has one class folder \(cat\), a classifier needs at least two"
-    ):
+    with pytest.raises(DataError, match=r"pets has one class \(cat\), a classifier needs at least two"):
         open_dataset(pets)
 
 
@@ -170,7 +170,7 @@ def test_a_file_cut_anywhere_is_a_sentence_that_names_it(pets: Path, draw: Draw,
 
 
 def test_no_name_is_not_the_folder_that_one_stands_in() -> None:
-    with pytest.raises(DataError, match=r"DATA must be a folder of images or a named set, got nothing"):
+    with pytest.raises(DataError, match=r"DATA must be a folder of images, .* or a named set, got nothing"):
         open_dataset("")
 
 
@@ -212,13 +212,13 @@ def test_other_classes_than_asked_for(pets: Path) -> None:
 
 def test_more_images_than_memory_holds() -> None:
     photographs = Preprocessing.for_size((224, 224), 3)
-    refuse_if_too_large(1_000, photographs, memory=2**30)
+    refuse_if_too_large(1_000, photographs, limit=2**30)
     with pytest.raises(
         DataError,
         match=r"8,000 images of 224x224 need 1\.1 GiB of memory, .* for example --image-size 144, or",
     ):
-        refuse_if_too_large(8_000, photographs, memory=2**30)
-    refuse_if_too_large(8_000, Preprocessing.for_size((144, 144), 3), memory=2**30)
+        refuse_if_too_large(8_000, photographs, limit=2**30)
+    refuse_if_too_large(8_000, Preprocessing.for_size((144, 144), 3), limit=2**30)
 
 
 def test_weights_say_how_images_are_prepared(pets: Path) -> None:

@@ -7,8 +7,11 @@ import sys
 
 import pytest
 
-FREE = "augment catalogue check dataset decode download draws findings folder idx loading named preprocess"
-FREE += " refusals scan split"
+FREE = (
+    "array_source arrays augment cache catalogue check dataset decode download draws facts file_source files"
+)
+FREE += " findings folder frame idx likeness listing memory named npz opening pack pixels preprocess presets"
+FREE += " refusals sampling scan shards size source split store table tar twins"
 
 
 def imports_torch(module: str) -> bool:

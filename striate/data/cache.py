@@ -1,0 +1,127 @@
+"""The folder in which striate keeps what it would otherwise do again: what is there, how much, and its limit.
+
+    packs/<name>/    images decoded once (``pack``)        facts/<name>.json   what a look at files told
+    fashion-mnist/   a set that was downloaded             shards/<name>/      shards that were fetched
+
+STRIATE_CACHE names another folder, STRIATE_CACHE_LIMIT the bytes that packs and shards may take: 20G, 500M, 0
+for none. Without it they may take a quarter of what is free and theirs together.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from striate.errors import ArgumentError
+
+KINDS = {
+    "packs": "decoded images",
+    "facts": "what files are",
+    "shards": "fetched shards",
+    "fashion-mnist": "a downloaded set",
+}
+LIMITED = ("packs", "shards")
+_SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
+_UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One thing in the cache. ``used`` is when it was last needed, in seconds since 1970."""
+
+    kind: str
+    path: Path
+    bytes: int
+    used: float
+
+
+def cache_folder() -> Path:
+    """Where it is: STRIATE_CACHE, else striate/ in the user's cache folder."""
+    if own := os.environ.get("STRIATE_CACHE"):
+        return Path(own).expanduser()
+    if os.name == "nt" and (local := os.environ.get("LOCALAPPDATA")):
+        return Path(local) / "striate"
+    base = os.environ.get("XDG_CACHE_HOME")
+    return (Path(base) if base else Path.home() / ".cache") / "striate"
+
+
+def place_of(source: str) -> str:
+    """A short name for a source, the same from wherever it is named."""
+    return hashlib.sha256(os.fsencode(Path(source).absolute())).hexdigest()[:20]
+
+
+def entries() -> list[Entry]:
+    """Everything of ours in the cache, the least recently used first."""
+    found = [entry for kind in KINDS for entry in _of_kind(kind)]
+    return sorted(found, key=lambda entry: (entry.used, entry.path))
+
+
+def limit() -> int:
+    """The bytes that packs and shards may take together. Raises ArgumentError for a limit that is none."""
+    asked = os.environ.get("STRIATE_CACHE_LIMIT")
+    if asked is not None:
+        match = _SIZE.fullmatch(asked.strip())
+        if match is None:
+            raise ArgumentError(
+                f"STRIATE_CACHE_LIMIT must be a number of bytes, got {asked!r}: write for example 20G, or 0."
+            )
+        return int(float(match[1]) * _UNITS[match[2].lower()])
+    own = sum(entry.bytes for kind in LIMITED for entry in _of_kind(kind))
+    return (_free() + own) // 4
+
+
+def make_room(needed: int, keep: Path | None = None) -> bool:
+    """Whether ``needed`` bytes fit into the limit and onto the disk, once the least recently used have gone.
+
+    ``keep`` is never removed. Nothing is removed in vain.
+    """
+    most = limit()
+    limited = [entry for entry in entries() if entry.kind in LIMITED and entry.path != keep]
+    kept = sum(entry.bytes for kind in LIMITED for entry in _of_kind(kind) if entry.path == keep)
+    if needed + kept > most or needed > _free() + sum(entry.bytes for entry in limited):
+        return False
+    taken = kept + sum(entry.bytes for entry in limited)
+    for entry in limited:
+        if taken + needed <= most and needed <= _free():
+            break
+        remove(entry)
+        taken -= entry.bytes
+    return needed <= _free()
+
+
+def remove(entry: Entry) -> None:
+    """Delete an entry; what another program holds open (on Windows) stays."""
+    if entry.path.is_dir():
+        shutil.rmtree(entry.path, ignore_errors=True)
+    else:
+        entry.path.unlink(missing_ok=True)
+
+
+def _of_kind(kind: str) -> Iterator[Entry]:
+    place = cache_folder() / kind
+    try:
+        inside = sorted(place.iterdir()) if kind in ("packs", "facts", "shards") else [place]
+    except OSError:
+        return
+    for path in inside:
+        try:
+            files = [
+                file.stat() for file in ([path] if path.is_file() else path.rglob("*")) if file.is_file()
+            ]
+        except OSError:  # it is being removed
+            continue
+        if files:
+            yield Entry(kind, path, sum(f.st_size for f in files), max(f.st_mtime for f in files))
+
+
+def _free() -> int:
+    """Bytes free on the disk of the cache."""
+    place = cache_folder()
+    while not place.exists() and place != place.parent:
+        place = place.parent
+    return shutil.disk_usage(place).free

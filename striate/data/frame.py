@@ -1,0 +1,67 @@
+"""The two forms in which a decoded image is kept until a batch takes it: fitted, and whole.
+
+fitted   what ``Preprocessing`` makes of it: all that evaluation and the bundle ever see
+whole    all of a photograph, stretched to one size a little larger than the network's input, so that training
+         can cut random parts out of it without decoding it again; its width / height is kept beside it
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import PIL
+from numpy.typing import NDArray
+
+from striate.data.decode import decode_picture, pixels_of
+from striate.data.likeness import hash_of
+from striate.data.listing import ImageFile
+from striate.data.preprocess import FILTERS, Preprocessing
+
+_LARGER = 8 / 7  # 256 for 224, as has been usual since Krizhevsky et al. 2012
+_STEP = 32
+
+
+@dataclass(frozen=True)
+class Frame:
+    """How images are kept."""
+
+    preprocessing: Preprocessing
+    whole: bool
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """(H, W, C) of one image."""
+        height, width = self.preprocessing.image_size
+        if self.whole:
+            height, width = (_STEP * -(-round(_LARGER * side) // _STEP) for side in (height, width))
+        return height, width, self.preprocessing.channels
+
+    def draw(self, file: ImageFile) -> tuple[NDArray[np.uint8], bytes]:
+        """The pixels (H, W, C) of a file, and the hash of the picture (see ``likeness``).
+
+        Raises ImageError, which names the file, and OSError.
+        """
+        height, width, channels = self.shape
+        share = 1.0 if self.whole else self.preprocessing.crop
+        # Twice the size is kept before the filter, so that decoding JPEGs small does not show.
+        at_least = (round(2 * height / share), round(2 * width / share))
+        picture = decode_picture(file.read(), channels, name=file.key, at_least=at_least)
+        likeness = hash_of(picture)
+        if not self.whole:
+            return self.preprocessing.fit_picture(picture), likeness
+        return pixels_of(picture.resize((width, height), FILTERS[self.preprocessing.resample])), likeness
+
+    def to_json(self) -> dict[str, Any]:
+        """Everything that decides the pixels."""
+        return {"whole": self.whole, "shape": list(self.shape), "pillow": PIL.__version__} | {
+            name: getattr(self.preprocessing, name) for name in ("resize", "resample", "crop")
+        }
+
+    @property
+    def name(self) -> str:
+        """The same for the same form."""
+        return hashlib.sha256(json.dumps(self.to_json(), sort_keys=True).encode()).hexdigest()[:16]

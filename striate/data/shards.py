@@ -1,0 +1,178 @@
+"""Tar shards as a source: shard-{000..999}.tar, one tar, or a folder of them.
+
+A shard whose name, or whose folder's, begins with train, val or test belongs to that split:
+{train,val}-{000..009}.tar. Beside the shards a file classes.txt (or classnames.txt) with one name a line may
+say what the numbers 0, 1, 2 in them mean. Local shards are indexed once and read at any place.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import product
+from pathlib import Path
+
+from striate.data.listing import SPLIT_OF, ImageFile, Listing, Task, in_order, left_out_note, readable
+from striate.data.tar import TarSample, read_tar
+from striate.errors import DataError
+
+MOST_SHARDS = 1_000_000
+_BRACES = re.compile(r"\{([^{}]*)\}")
+_RANGE = re.compile(r"(\d+)\.\.(\d+)")
+_NAMES_OF_CLASSES = ("classes.txt", "classnames.txt")
+_SHOWN = 5
+
+
+def expand(pattern: str) -> list[str]:
+    """The names that a pattern with braces stands for: {000..999} counts, {train,val} lists.
+
+    Raises DataError: more than a million, a range that counts backwards.
+    """
+    parts = _BRACES.split(pattern)
+    choices = [_alternatives(part, pattern) if place % 2 else [part] for place, part in enumerate(parts)]
+    total = 1
+    for choice in choices:
+        total *= len(choice)
+    if total > MOST_SHARDS:
+        raise DataError(f"{pattern} names {total:,} shards, at most {MOST_SHARDS:,} are read: name fewer.")
+    return ["".join(one) for one in product(*choices)]
+
+
+def _alternatives(text: str, pattern: str) -> list[str]:
+    counted = _RANGE.fullmatch(text)
+    if counted is None:
+        return text.split(",")
+    first, last = counted.groups()
+    if int(first) > int(last):
+        raise DataError(f"{pattern} counts backwards, from {first} to {last}: exchange them.")
+    if int(last) - int(first) >= MOST_SHARDS:
+        raise DataError(f"{pattern} names over {MOST_SHARDS:,} shards: name fewer.")
+    width = len(first) if first.startswith("0") else 0
+    return [f"{number:0{width}}" for number in range(int(first), int(last) + 1)]
+
+
+def tars_in(folder: Path) -> list[Path]:
+    """The tars of a folder that holds them, directly or in folders called after splits; else []."""
+    places = [folder, *(folder / entry.name for entry in sorted(folder.iterdir()) if _is_split(entry))]
+    return [tar for place in places for tar in sorted(place.glob("*.tar")) if tar.is_file()]
+
+
+def _is_split(entry: Path) -> bool:
+    return entry.is_dir() and entry.name.casefold() in SPLIT_OF
+
+
+def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Listing:
+    """The images of tars. ``name`` is what messages call them; ``task`` as in ``read_table``.
+
+    Raises DataError: shards that are missing or damaged, images without a label, a split of some shards only.
+    """
+    missing = [tar for tar in tars if not tar.is_file()]
+    if missing:
+        raise DataError(
+            f"{missing[0]} does not exist ({len(missing):,} of {len(tars):,} shards are missing): check the "
+            "pattern, or fetch them."
+        )
+    root = _common(tars)
+    left_out: list[str] = []
+    names = {tar: readable(tar.relative_to(root).with_suffix("").as_posix()) for tar in tars}
+    samples = [(tar, sample) for tar in tars for sample in read_tar(tar, left_out)]
+    if not samples:
+        raise DataError(f"{name} holds no images: write each as NAME.jpg with its label in NAME.cls.")
+    several = any(len(sample.labels) > 1 for _, sample in samples)
+    task = task or ("labels" if several else "classes")
+    _refuse_wrong_labels(name, task, samples, names)
+    meaning = _names_of_classes(tars, {label for _, sample in samples for label in sample.labels})
+    splits = _splits(name, tars)
+    parts: dict[str, list[ImageFile]] = {}
+    for tar, sample in samples:
+        labels = tuple(meaning.get(label, label) for label in sample.labels)
+        file = ImageFile(tar, f"{names[tar]}/{sample.name}", labels, sample.span)
+        parts.setdefault(splits[tar], []).append(file)
+    order = in_order([label for _, sample in samples for label in sample.labels])
+    known = tuple(meaning.get(label, label) for label in order)
+    classes = {split: _seen(known, files) for split, files in parts.items()}
+    return Listing(
+        Path(name), {s: tuple(files) for s, files in parts.items()}, classes, left_out_note(left_out), task
+    )
+
+
+def _seen(known: Sequence[str], files: Iterable[ImageFile]) -> tuple[str, ...]:
+    """Those of ``known`` that some file has."""
+    seen = {label for file in files for label in file.labels}
+    return tuple(label for label in known if label in seen)
+
+
+def _common(tars: Sequence[Path]) -> Path:
+    """The deepest folder above all shards."""
+    try:
+        return Path(os.path.commonpath([tar.parent for tar in tars]))
+    except ValueError:  # two drives of Windows, or a path from the root among others
+        raise DataError(f"{tars[0]} and {tars[-1]} must lie below one folder: put them there.") from None
+
+
+def _refuse_wrong_labels(
+    name: str, task: Task, samples: Sequence[tuple[Path, TarSample]], names: dict[Path, str]
+) -> None:
+    if task == "labels":
+        return
+    keys = [(f"{names[tar]}/{sample.name}", len(sample.labels)) for tar, sample in samples]
+    without = [key for key, labels in keys if not labels]
+    if without:
+        shown = ", ".join(without[:_SHOWN])
+        raise DataError(
+            f"{len(without):,} of {len(samples):,} images in {name} have no label ({shown}): put "
+            " NAME.cls beside NAME.jpg, or each class into a folder of its own."
+        )
+    more = [key for key, labels in keys if labels > 1]
+    if more:
+        raise DataError(f"{name} gives several labels to {more[0]}: leave --task out, or give labels.")
+
+
+def _names_of_classes(tars: Sequence[Path], labels: set[str]) -> dict[str, str]:
+    """Number -> name, from a file beside the shards; {} without one, or where labels are names already."""
+    if not all(label.isascii() and label.isdigit() for label in labels):
+        return {}
+    for path in _beside(tars):
+        try:
+            lines = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+        except (OSError, UnicodeDecodeError) as error:
+            raise DataError(f"{path} cannot be read ({error}): write one name a line, in UTF-8.") from None
+        names = [readable(line) for line in lines if line]
+        beyond = [label for label in labels if int(label) >= len(names)]
+        if beyond or len(set(names)) < len(names):
+            raise DataError(
+                f"{path} must name every class once, it has {len(names)} lines "
+                f"({len(set(names))} different) and the shards a label {max(labels, key=int)}: complete it."
+            )
+        return {label: names[int(label)] for label in labels}
+    return {}
+
+
+def _beside(tars: Sequence[Path]) -> Iterator[Path]:
+    for folder in (tars[0].parent, _common(tars)):
+        for name in _NAMES_OF_CLASSES:
+            if (folder / name).is_file():
+                yield folder / name
+
+
+def _splits(name: str, tars: Sequence[Path]) -> dict[Path, str]:
+    """The split of each shard, "all" for all where none is named."""
+    found = {tar: _split_of(tar) for tar in tars}
+    named = {split for split in found.values() if split is not None}
+    unnamed = [tar for tar, split in found.items() if split is None]
+    if not named:
+        return dict.fromkeys(tars, "all")
+    if unnamed:
+        raise DataError(
+            f"Of {name} some shards belong to {' and '.join(sorted(named))}, {unnamed[0].name} does not say: "
+            "let its name begin with train-, val- or test-."
+        )
+    if "train" not in named:
+        raise DataError(f"{name} has shards of {' and '.join(sorted(named))} but none of train: add them.")
+    return {tar: split for tar, split in found.items() if split is not None}
+
+
+def _split_of(tar: Path) -> str | None:
+    first = re.split(r"[-._]", tar.name.casefold())[0]
+    return SPLIT_OF.get(first) or SPLIT_OF.get(tar.parent.name.casefold())
