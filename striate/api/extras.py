@@ -9,10 +9,5 @@ from striate.errors import MissingExtraError
 
 def require_train(what: str) -> None:
     """Raise MissingExtraError when ``what`` needs torch and it is not installed."""
-    require_package(what, "torch", "train")
-
-
-def require_package(what: str, package: str, extra: str = "all") -> None:
-    """Raise MissingExtraError when ``what`` needs a package that is not installed."""
-    if find_spec(package) is None:
-        raise MissingExtraError(what, package, extra)
+    if find_spec("torch") is None:
+        raise MissingExtraError(what, "torch", "train")

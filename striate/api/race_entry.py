@@ -47,11 +47,13 @@ def prepare(
 
     done = stage(listeners, "preparing")
     done(0, 3)
+    weights: Weights
     network, is_file = folder / NETWORK, model.lower().endswith(".onnx")
     if is_file:
-        raise UnsupportedError(
-            f"MODEL must be a name, a run, a bundle or FILE.py:CLASS, got {model}: ONNX is not read yet."
-        )
+        from striate.onnx import read_onnx
+
+        network = Path(model).resolve()
+        graph, weights = read_onnx(network, _sizes(size))
     elif Path(model).is_dir():
         network = bundle_of(Path(model)).resolve()
         bundle = read_bundle(network)

@@ -17,7 +17,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from striate.api.extras import require_package
 from striate.api.stages import Listener, Noted, Stage, tell
 from striate.errors import ArgumentError, StriateError, nearest
 
@@ -87,7 +86,6 @@ def race(
     from striate.machine import processors
     from striate.race import CONTESTANTS
 
-    require_package("racing", "onnx")
     counts = sorted({1, processors()}) if threads is None else list(threads)
     for name, numbers in (("batch", batch), ("threads", counts), ("rounds", [rounds])):
         if not numbers or any(isinstance(n, bool) or not isinstance(n, int) or n < 1 for n in numbers):

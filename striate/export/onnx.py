@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from striate.arithmetic import graph_shapes
-from striate.errors import GraphError, MissingExtraError, UnsupportedError
+from striate.errors import GraphError, UnsupportedError
 from striate.graph.graph import Graph, Node
 from striate.graph.tensors import check_tensors
 from striate.runs import write_atomically, writing
@@ -62,13 +62,10 @@ class Writer:
 def onnx_model(graph: Graph, weights: Mapping[str, np.ndarray], *, batch: int | None = None) -> Any:
     """The graph as an ``onnx.ModelProto``, opset 20; ``batch``: a fixed number of images, None: any.
 
-    Raises UnsupportedError naming the node and the word that ONNX has no operator for, MissingExtraError
-    where the package onnx is not installed.
+    Raises UnsupportedError naming the node and the word that ONNX has no operator for.
     """
-    try:
-        from onnx import TensorProto, helper, numpy_helper
-    except ImportError:
-        raise MissingExtraError("writing ONNX", "onnx", "race") from None
+    from onnx import TensorProto, helper, numpy_helper
+
     from striate.export import onnx_layers, onnx_moves, onnx_windows  # noqa: F401  they enter their words
     from striate.export.onnx_words import WORDS
 

@@ -7,5 +7,6 @@ from striate.race.contestant import Answer, Entry
 
 
 def prepare(entry: Entry) -> Answer:
-    network, images = load(entry.network, threads=entry.threads), entry.images
+    images, is_file = entry.images, entry.network.suffix.lower() == ".onnx"
+    network = load(entry.network, threads=entry.threads, input=images.shape[1:] if is_file else None)
     return lambda: network(images)

@@ -14,9 +14,10 @@ from hypothesis import strategies as st
 
 from striate import ops
 from striate.arithmetic import graph_shapes
-from striate.errors import ArgumentError, MissingExtraError, RunError, ShapeError, UnsupportedError
-from striate.export import onnx_model, write_onnx
+from striate.errors import ArgumentError, GraphError, RunError, ShapeError, UnsupportedError
+from striate.export import onnx_model, with_batch, write_onnx
 from striate.graph.graph import Graph, Node
+from striate.onnx import read_onnx
 from striate.ops.weights import weight_shapes
 from striate.reference import run
 
@@ -125,7 +126,16 @@ def test_a_file_that_cannot_be_written_is_a_sentence(tmp_path: Path) -> None:
         write_onnx(tmp_path / "file" / "net.onnx", *network())
 
 
-def test_without_the_package_onnx(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "onnx", None)
-    with pytest.raises(MissingExtraError, match="writing ONNX needs the package onnx"):
-        onnx_model(*network())
+def test_what_is_written_is_read_again(tmp_path: Path) -> None:
+    """To a file, another batch, and back into words: the same answers."""
+    graph, weights = network()
+    write_onnx(tmp_path / "net.onnx", graph, weights)
+    with_batch(tmp_path / "net.onnx", tmp_path / "two.onnx", 2)
+    x = np.random.default_rng(1).standard_normal((2, 3, 6, 8)).astype(np.float32)
+    expected = run(graph, weights, x)
+    assert session((tmp_path / "two.onnx").read_bytes()).get_inputs()[0].shape == [2, 3, 6, 8]
+    for name in ("net.onnx", "two.onnx"):
+        np.testing.assert_allclose(run(*read_onnx(tmp_path / name), x), expected, rtol=1e-5)
+    (tmp_path / "none.onnx").write_bytes(b"nothing of the kind")
+    with pytest.raises(GraphError, match="must be an ONNX file"):
+        with_batch(tmp_path / "none.onnx", tmp_path / "x.onnx", 2)

@@ -10,8 +10,9 @@ import pytest
 
 from striate import ops
 from striate.api import race, racing
-from striate.bundle import Bundle, write_bundle
+from striate.bundle import Bundle, read_bundle, write_bundle
 from striate.errors import ArgumentError
+from striate.export import write_onnx
 from striate.graph.graph import Graph, Node
 
 ENGINES = ("striate", "onnxruntime")
@@ -50,6 +51,15 @@ def test_a_bundle_is_raced_and_all_agree(folder: Path) -> None:
     for one in found.footprints:
         assert one.load_seconds > 0 and 0 < one.own_bytes < one.peak_bytes
     assert heard and found.peak > 0 and set(found.versions) == set(ENGINES)
+
+
+def test_an_onnx_file_is_raced(folder: Path, tmp_path: Path) -> None:
+    bundle = read_bundle(folder)
+    write_onnx(tmp_path / "net.onnx", bundle.graph, bundle.weights)
+    found = race(
+        tmp_path / "net.onnx", batch=[2], threads=[1], engines=ENGINES, rounds=3, seconds=0, footprints=False
+    )
+    assert found.agree and found.heats[0]["best"] == "onnxruntime" and found.footprints == ()
 
 
 @pytest.mark.parametrize(
