@@ -9,6 +9,7 @@ prediction   a run or a bundle on images     explaining  every number of a netwo
 weights      the weights of others on images
 racing       all engines that are installed, in turns; race_entry, contest: its files, its processes
 illustration activations, one window, why convolution
+caching      what is kept so that it need not be done again
 checking     a data set or a network examined
 subject      what MODEL may be: a name, a run, a bundle, an ONNX file, FILE.py:CLASS, a module
 stages       what a verb says while it works
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from torch import nn
 
+    from striate.api.caching import cache
     from striate.api.checking import check, rule_page, rules, write_sarif
     from striate.api.evaluation import evaluate
     from striate.api.explaining import against, explain
@@ -36,6 +38,7 @@ if TYPE_CHECKING:
     from striate.models import Card
 
 FILES = {
+    "caching": ("cache",),
     "checking": ("check", "rule_page", "rules", "write_sarif"),
     "evaluation": ("evaluate",),
     "explaining": ("against", "explain"),
@@ -52,6 +55,7 @@ __all__ = [
     "Run",
     "against",
     "atlas",
+    "cache",
     "card",
     "check",
     "compile",

@@ -13,7 +13,7 @@ from typing import Any
 
 import typer
 
-from striate.cli import check, evaluate, explain, find_lr, models, predict, race, report, train
+from striate.cli import cache, check, evaluate, explain, find_lr, models, predict, race, report, train
 from striate.cli.answer import INTERRUPTED, fail, note_warnings, say_stopped
 from striate.cli.pipe import forgive_readers_who_leave
 from striate.errors import ArgumentError, StriateError
@@ -26,7 +26,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives its base no public name
-for verb in (train, find_lr, predict, evaluate, report, explain, check, race, models):
+for verb in (train, find_lr, predict, evaluate, report, explain, check, race, models, cache):
     verb.register(app)
 
 
