@@ -12,6 +12,9 @@ import shlex
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended, as shells count: 128 + SIGINT
+VERDICT = "STRIATE_VERDICT"  # names the file that tells the launcher of several processes how the whole ended
+
 
 class StriateError(Exception):
     """Base of all errors that are answers, not bugs.

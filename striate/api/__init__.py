@@ -21,6 +21,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from torch import nn
@@ -64,6 +65,7 @@ __all__ = [
     "evaluate",
     "explain",
     "find_lr",
+    "launch",
     "list_models",
     "load",
     "minimum_size",
@@ -99,6 +101,16 @@ def create(
     from striate.models import create as build
 
     return build(name, weights=weights, classes=classes, in_channels=in_channels, **size)
+
+
+def launch(processes: int, max_restarts: int, words: Sequence[str]) -> int:
+    """``striate WORDS`` in several processes; see ``striate.training.launch``."""
+    from striate.api.extras import require_train
+
+    require_train("training")
+    from striate.training.launch import launch as start
+
+    return start(processes, max_restarts, words)
 
 
 def list_models() -> list[str]:

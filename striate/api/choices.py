@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -10,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import ArgumentError, RunError, nearest
-from striate.runs import FORMAT, RunFolder, write_json, writing
+from striate.runs import FORMAT, RunFolder, read_json, write_json, writing
 
 if TYPE_CHECKING:
     from torch import nn
@@ -159,6 +160,23 @@ def objective(dataset: Dataset, settings: TrainSettings) -> Objective:
     return Objective(dataset.task, settings.label_smoothing, weights)
 
 
+def launch_name() -> str | None:
+    """The start of torchrun that this process belongs to: the same when torchrun starts it again."""
+    given = os.environ.get("TORCHELASTIC_RUN_ID")
+    return f"{given}/{os.getppid()}" if given is not None else None
+
+
+def begun_before(path: Path | None, name: str) -> RunFolder | None:
+    """The run that this start of torchrun has begun already, when it starts its processes again."""
+    if int(os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")) < 1:
+        return None
+    for folder in [path] if path is not None else sorted(Path("runs").glob(f"{name}-*")):
+        run = RunFolder(folder)
+        if run.settings.exists() and read_json(run.settings).get("launch") == launch_name():
+            return run
+    return None
+
+
 def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mapping[str, Any]) -> None:
     """settings.json and data.json, before the first step; both or, where there is no room, no folder at all.
 
@@ -180,6 +198,7 @@ def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mappi
         "augmentation": chosen.augmentation,
         "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
         "machine": describe(),
+        "launch": launch_name(),
     }
     try:
         write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from striate.data.dataset import Dataset, ImageSet
     from striate.training.device import Placement
     from striate.training.evaluate import Evaluation
+    from striate.training.team import Team
 
 AGREEMENT = 1e-5  # the largest difference in probability between the network and its bundle
 AT_ONCE = 500  # images of one evaluation batch
@@ -31,21 +32,28 @@ def finish(
     placement: Placement,
     warnings: Sequence[str],
     listeners: Sequence[Listener],
+    team: Team,
 ) -> None:
-    """Write network.json, bundle/, insight/, result.json and report.html of a trained network.
+    """Measure with all processes of ``team``; its lead writes network.json, bundle/, insight/ and the rest.
 
     result.json comes last but one, so that a run without it can be resumed and finished again.
     """
     from striate.data.batches import Batches
     from striate.report import write_report
-    from striate.training.evaluate import evaluate
+    from striate.training.evaluate import evaluate_together
 
     split, images = next(
         (name, dataset.splits[name]) for name in ("test", "val", "train") if name in dataset.splits
     )
     measuring = stage(listeners, f"measuring on {split}")
     batches = Batches(images, dataset.preprocessing, AT_ONCE, device=placement.device)
-    evaluation = evaluate(module, _counted(batches, measuring), placement)
+    measuring(0, len(batches))
+    evaluation = evaluate_together(
+        module, batches, placement, team, lambda done: measuring(done, len(batches))
+    )
+    measuring(len(batches), len(batches))
+    if not team.leads:
+        return
     bundle = _bundle(folder, dataset, module)
     _compare(bundle, images, evaluation)
     _look(folder, dataset, bundle, split, images, evaluation)
@@ -60,14 +68,6 @@ def finish(
     }
     write_json(folder.result, result)
     write_report(folder.path)
-
-
-def _counted(batches: Any, progress: Any) -> Any:
-    """The first epoch of ``batches``, telling ``progress`` after each."""
-    progress(0, len(batches))
-    for done, batch in enumerate(batches.epoch(0), start=1):
-        yield batch
-        progress(done, len(batches))
 
 
 def _result(evaluation: Evaluation, split: str, classes: int) -> dict[str, Any]:

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from striate.api.choices import (
     Choice,
     as_read,
+    begun_before,
     choose,
     hint,
     objective,
@@ -30,7 +31,7 @@ from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
-from striate.errors import BundleError, RunError, WeightsWarning, command
+from striate.errors import ArgumentError, BundleError, RunError, WeightsWarning, command
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 
     from striate.data.dataset import Dataset
     from striate.training.loop import FitResult
+    from striate.training.team import Team
 
 # torch's random numbers, its number of threads and its export belong to the process: a second training in
 # another thread waits for the first, and gives what it would give alone.
@@ -79,6 +81,7 @@ def train(
     """
     require_train("training")
     from striate.data.catalogue import open_dataset
+    from striate.training.distributed import joined
 
     if like is not None:
         others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
@@ -88,19 +91,21 @@ def train(
     size = parse_size(image_size)
     start = start_from(model, weights, keep_size=size is not None)  # refused before any image is read
     asked = {"image_size": size, "skip_bad": skip_bad, **reading(task, root)}
-    dataset = open_dataset(
-        data,
-        image_size=size,
-        skip_bad=skip_bad,
-        **as_read(asked),
-        prepare=start.prepare,
-        on_progress=stage(listeners, "reading images"),
-        on_scan=stage(listeners, "looking at files"),
-    )
-    start = start.settled(dataset.image_size)
-    chosen = choose(dataset, start, settings, augmentation, augment, task == "binary")
-    notes = [*dataset.notes, *start.notes(dataset.image_size, model)]
-    return _begin(dataset, chosen, asked, run, notes, listeners)
+    with joined() as team:
+        listeners = listeners if team.leads else ()
+        dataset = open_dataset(
+            data,
+            image_size=size,
+            skip_bad=skip_bad,
+            **as_read(asked),
+            prepare=start.prepare,
+            on_progress=stage(listeners, "reading images"),
+            on_scan=stage(listeners, "looking at files"),
+        )
+        start = start.settled(dataset.image_size)
+        chosen = choose(dataset, start, settings, augmentation, augment, task == "binary")
+        notes = [*dataset.notes, *start.notes(dataset.image_size, model)]
+        return _begin(dataset, chosen, asked, run, notes, listeners, team)
 
 
 def _train_like(
@@ -110,11 +115,15 @@ def _train_like(
     settings: Mapping[str, Any],
     listeners: Sequence[Listener],
 ) -> Run:
-    chosen = choice_of(known, settings)
-    dataset = open_again(known, data, listeners)
-    asked = {name: value for name, value in _settings(known)["data"].items() if name != "source"}
-    notes = [*dataset.notes, *differences(known, dataset)]
-    return _begin(dataset, chosen, asked, run, notes, listeners)
+    from striate.training.distributed import joined
+
+    with joined() as team:
+        listeners = listeners if team.leads else ()
+        chosen = choice_of(known, settings)
+        dataset = open_again(known, data, listeners)
+        asked = {name: value for name, value in _settings(known)["data"].items() if name != "source"}
+        notes = [*dataset.notes, *differences(known, dataset)]
+        return _begin(dataset, chosen, asked, run, notes, listeners, team)
 
 
 def _begin(
@@ -124,19 +133,34 @@ def _begin(
     run: str | Path | None,
     notes: Sequence[str],
     listeners: Sequence[Listener],
+    team: Team,
 ) -> Run:
     """Build the network, write down what was chosen, and carry it out."""
     with _ONE_AT_A_TIME:
         module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
         chosen = chosen.of_module(module)
         refuse_unfit(module, dataset, chosen)
-        name = f"{hint(dataset.source)}-{chosen.network['name']}"
-        folder = RunFolder.create(Path(run) if run is not None else None, name)
-        write_down(folder, dataset, chosen, asked)
+        path, name = (
+            Path(run) if run is not None else None,
+            f"{hint(dataset.source)}-{chosen.network['name']}",
+        )
+
+        def write() -> dict[str, Any]:
+            before = begun_before(path, name)
+            folder = before or RunFolder.create(path, name)
+            if before is None:
+                write_down(folder, dataset, chosen, asked)
+            return _began(folder, resume=before is not None)
+
+        begun = team.tell(write)
+        folder = RunFolder(Path(begun["folder"]))
+        if begun["finished"]:
+            return Run(folder.path)
+        _refuse_other_images(dataset, begun)
         with _resumable(folder, listeners):
-            for note in notes:
+            for note in notes if not begun["resume"] else ():
                 tell(listeners, Noted(note))
-            return _carry_out(folder, dataset, module, listeners, resume=False)
+            return _carry_out(folder, begun, dataset, module, listeners, team)
 
 
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
@@ -146,34 +170,41 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
     are now, if they have moved. Raises RunError when they are not the images that the run began with.
     """
     require_train("training")
-    folder = RunFolder.open(Path(run))
-    finished = Run(folder.path)
-    if finished.finished:
-        tell(listeners, Noted(f"{folder.path} is finished: nothing is left to do."))
-        return finished
-    dataset = open_again(folder, data, listeners)
-    settings, known = _settings(folder), read_record(folder.data, fingerprint=str)
-    if dataset.fingerprint != known["fingerprint"]:
-        raise RunError(
-            f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
-            "restore them, or start a new run with striate train."
-        )
-    with _ONE_AT_A_TIME, _resumable(folder, listeners):
-        folder.sweep()
-        model = settings["model"]
-        if any(folder.checkpoints.glob("step-*")):  # which hold all weights: a file of first ones may be gone
-            model = {**model, "weights": None}
-        module = build(model, settings["settings"]["seed"])
-        return _carry_out(folder, dataset, module, listeners, resume=True)
+    from striate.training.distributed import joined
+
+    with joined() as team, _ONE_AT_A_TIME:
+        listeners = listeners if team.leads else ()
+        begun = team.tell(lambda: _began(RunFolder.open(Path(run)), resume=True))
+        folder = RunFolder(Path(begun["folder"]))
+        if begun["finished"]:
+            tell(listeners, Noted(f"{folder.path} is finished: nothing is left to do."))
+            return Run(folder.path)
+        dataset = _open_as(begun["settings"]["data"], begun["data"], data, listeners)
+        _refuse_other_images(dataset, begun)
+        with _resumable(folder, listeners):
+            model = begun["settings"]["model"]
+            if begun["checkpoints"]:  # which hold all weights: a file of first ones may be gone
+                model = {**model, "weights": None}
+            module = build(model, begun["settings"]["settings"]["seed"])
+            return _carry_out(folder, begun, dataset, module, listeners, team)
 
 
 def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
     """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
+    known = read_record(folder.data, preprocessing=dict, classes=list)
+    return _open_as(_settings(folder)["data"], known, data, listeners)
+
+
+def _open_as(
+    asked: Mapping[str, Any],
+    known: Mapping[str, Any],
+    data: str | Path | None,
+    listeners: Sequence[Listener],
+) -> Dataset:
+    """The data set that ``asked`` (of settings.json) and ``known`` (of data.json) name."""
     from striate.data.catalogue import open_dataset
     from striate.data.preprocess import Preprocessing
 
-    asked = _settings(folder)["data"]
-    known = read_record(folder.data, preprocessing=dict, classes=list)
     preprocessing = Preprocessing.from_json(known["preprocessing"])
     return open_dataset(
         data if data is not None else asked["source"],
@@ -186,13 +217,43 @@ def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[L
     )
 
 
+def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
+    """What stands in the folder of a run that begins or goes on, for the processes that cannot see it."""
+    finished = Run(folder.path).finished
+    if resume and not finished:
+        folder.sweep()
+    return {
+        "folder": str(folder.path),
+        "resume": resume,
+        "finished": finished,
+        "checkpoints": any(folder.checkpoints.glob("step-*")),
+        "settings": _settings(folder) if not finished else None,
+        "data": read_record(folder.data, fingerprint=str, preprocessing=dict, classes=list)
+        if not finished
+        else None,
+    }
+
+
+def _refuse_other_images(dataset: Dataset, begun: Mapping[str, Any]) -> None:
+    if dataset.fingerprint != begun["data"]["fingerprint"]:
+        raise RunError(
+            f"DATA must be the images that {begun['folder']} began with, but those in {dataset.source} "
+            "differ: restore them, or start a new run with striate train."
+        )
+
+
 def _settings(folder: RunFolder) -> dict[str, Any]:
     """settings.json, which holds what a run needs to be read again, or RunError."""
     return read_record(folder.settings, model=dict, settings=dict, data=dict, augmentation=dict)
 
 
 def _carry_out(
-    folder: RunFolder, dataset: Dataset, module: nn.Module, listeners: Sequence[Listener], *, resume: bool
+    folder: RunFolder,
+    begun: Mapping[str, Any],
+    dataset: Dataset,
+    module: nn.Module,
+    listeners: Sequence[Listener],
+    team: Team,
 ) -> Run:
     """Train as settings.json says, then finish: measure, capture, look, report."""
     from striate.api.finish import AT_ONCE, finish
@@ -205,7 +266,7 @@ def _carry_out(
     from striate.training.own_rule import fit_by_own_rule, has_own_rule
     from striate.training.settings import TrainSettings
 
-    written = _settings(folder)
+    written = begun["settings"]
     settings = TrainSettings.from_json(written["settings"])
     placement = place(settings)
     batches = Batches(
@@ -217,13 +278,19 @@ def _carry_out(
         augmentation=Augmentation.from_json(written["augmentation"]),
         balanced=settings.balance == "sampler",
         classes=len(dataset.classes),
+        part=(team.rank, team.size),
         device=placement.device,
     )
     val = None
     if dataset.val is not None:
         val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
-    train_it: Callable[..., FitResult] = fit
+    train_it: Callable[..., FitResult] = partial(fit, team=team)
     if has_own_rule(module):
+        if team.size > 1:
+            raise ArgumentError(
+                f"processes must be 1 for a network that learns by a rule of its own, got {team.size}: leave "
+                "--processes out."
+            )
         train_it = partial(fit_by_own_rule, on_progress=stage(listeners, "learning"))
     heard: list[str] = []
     result = train_it(
@@ -235,14 +302,14 @@ def _carry_out(
         folder.checkpoints,
         objective=objective(dataset, settings),
         data=dataset.fingerprint,
-        resume=resume,
+        resume=begun["resume"],
     )
     if result.interrupted:
         tell(listeners, Noted(f"Stopped and saved. Continue with: {_how_to_go_on(folder)}"))
         return Run(folder.path)
     try:
         with prepared(placement):
-            finish(folder, dataset, module, placement, heard, listeners)
+            finish(folder, dataset, module, placement, heard, listeners, team)
     except (RunError, BundleError, OSError):
         rest = command("report", folder.path) if folder.result.exists() else _how_to_go_on(folder)
         tell(listeners, Noted(f"The training is done and saved; only what follows it is missing: {rest}"))

@@ -6,17 +6,19 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 from io import TextIOWrapper
+from pathlib import Path
 from typing import Any
 
 import typer
 
 from striate.cli import cache, check, evaluate, explain, find_lr, models, predict, race, report, train
-from striate.cli.answer import INTERRUPTED, fail, note_warnings, say_stopped
+from striate.cli.answer import fail, note_warnings, say_stopped
 from striate.cli.pipe import forgive_readers_who_leave
-from striate.errors import ArgumentError, StriateError
+from striate.errors import INTERRUPTED, VERDICT, ArgumentError, LeftAloneError, StriateError
 
 app = typer.Typer(
     name="striate",
@@ -25,6 +27,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
+_LEFT_ALONE = -1  # not an exit code: what a process answers that lost the others
 UsageError: type[Exception] = typer.BadParameter.__mro__[1]  # typer gives its base no public name
 for verb in (train, find_lr, predict, evaluate, report, explain, check, race, models, cache):
     verb.register(app)
@@ -48,7 +51,22 @@ def _options(
 
 
 def main() -> None:
-    """Run the command line; every error that a user can cause is one sentence on stderr."""
+    """Run the command line, and leave with its exit code.
+
+    A launcher of several processes starts all again when one fails. An answer is no failure: it is left in a
+    file, the verdict, and processes that find one there when they are started again go at once.
+    """
+    verdict = Path(os.environ[VERDICT]) if VERDICT in os.environ else None
+    if verdict is not None and verdict.exists():
+        sys.exit(0)
+    code = _run()
+    if verdict is not None and code not in (0, _LEFT_ALONE):
+        verdict.write_text(str(code))
+    sys.exit(1 if code == _LEFT_ALONE else code)
+
+
+def _run() -> int:
+    """The exit code of the command line; every error that a user can cause is one sentence on stderr."""
     forgive_readers_who_leave()
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):  # what the terminal's encoding lacks is spelled out
@@ -59,21 +77,26 @@ def main() -> None:
         code = app(sys.argv[1:] or ["--help"], prog_name="striate", standalone_mode=False)
         if code == INTERRUPTED:  # what newer versions of typer make of a KeyboardInterrupt
             raise KeyboardInterrupt
-        sys.exit(code if isinstance(code, int) else 0)
+        return code if isinstance(code, int) else 0
+    except SystemExit as left:
+        return left.code if isinstance(left.code, int) else 0
+    except LeftAloneError as error:
+        fail(error)
+        return _LEFT_ALONE
     except StriateError as error:
-        sys.exit(fail(error))
+        return fail(error)
     except UsageError as error:
-        sys.exit(fail(_request(error)))
+        return fail(_request(error))
     except (KeyboardInterrupt, typer.Abort):
         say_stopped()
-        sys.exit(INTERRUPTED)
+        return INTERRUPTED
     except MemoryError:
-        sys.exit(
-            fail(StriateError("The machine's memory must hold the batch, it does not: lower --batch-size."))
+        return fail(
+            StriateError("The machine's memory must hold the batch, it does not: lower --batch-size.")
         )
     except OSError as error:
         reason = f"{error.filename or 'A file'} cannot be read or written ({error.strerror or error})"
-        sys.exit(fail(StriateError(f"{reason}: check its permissions and the room on the disk.")))
+        return fail(StriateError(f"{reason}: check its permissions and the room on the disk."))
 
 
 def _request(error: Any) -> ArgumentError:

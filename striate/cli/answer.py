@@ -20,14 +20,23 @@ if TYPE_CHECKING:
     from rich.table import Table
 
 Side = Literal["left", "right"]
-INTERRUPTED = 130  # the exit code of a process that Ctrl-C ended, as shells count: 128 + SIGINT
 PIPED_WIDTH = 200  # columns of a table that goes to a file: nobody's window is too narrow for it
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, on one line of stdout.")]
 
 
+def leads() -> bool:
+    """Whether this process speaks: the only one, the first of several, or one that has been told apart.
+
+    Before processes have come together all of them meet the same error; afterwards the error itself knows.
+    """
+    return os.environ.get("RANK", "0") == "0" or "striate.training.distributed" in sys.modules
+
+
 def fail(error: StriateError) -> int:
     """Print an error and return its exit code; with ``--json`` the answer is an object with "error"."""
+    if error.silent or not leads():
+        return error.exit_code
     if "--json" in sys.argv:
         emit({"error": str(error), "kind": type(error).__name__})
     else:
@@ -39,6 +48,8 @@ def fail(error: StriateError) -> int:
 
 def say_stopped() -> None:
     """The answer to Ctrl-C or a polite kill."""
+    if not leads():
+        return
     if "--json" in sys.argv:
         emit({"error": "Stopped.", "kind": "KeyboardInterrupt"})
     else:

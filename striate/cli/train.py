@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import training_options as options
-from striate.cli.answer import INTERRUPTED, JsonOption, count, emit, next_steps, say
-from striate.errors import ArgumentError, command
+from striate.cli.answer import JsonOption, count, emit, next_steps, say
+from striate.errors import INTERRUPTED, ArgumentError, command
 
 if TYPE_CHECKING:
     from striate.api import Run
@@ -73,6 +74,9 @@ def train(
     checkpoint_minutes: options.CheckpointMinutes = None,
     checkpoint_steps: options.CheckpointSteps = None,
     checkpoints_kept: options.CheckpointsKept = None,
+    processes: options.Processes = None,
+    max_restarts: options.MaxRestarts = None,
+    sync_bn: options.SyncBn = None,
     as_json: JsonOption = False,
 ) -> None:
     """Train a network on images, and write a report and a bundle."""
@@ -87,7 +91,10 @@ def train(
         others |= {"task": task, "root": root, "augment": augment, "vary": bool(vary)}
         others["mirror"] = mirror is not None
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
-    with TrainingProgress(quiet=as_json) as progress:
+    if processes is not None or max_restarts is not None:
+        sys.exit(_launch(processes if processes is not None else 1, max_restarts or 0))
+    leads = os.environ.get("RANK", "0") == "0"  # of the processes of torchrun, the first one speaks
+    with TrainingProgress(quiet=as_json or not leads) as progress:
         if resume is not None:
             finished = api.resume(resume, data, listeners=[progress])
         else:
@@ -106,6 +113,8 @@ def train(
                 listeners=[progress],
                 **settings,
             )
+    if not leads:
+        return
     if not finished.finished:  # Ctrl-C: the run is saved, the progress has said how to continue
         if as_json:
             emit(
@@ -120,6 +129,26 @@ def train(
         emit(finished.to_json())
         return
     _say_result(finished)
+
+
+def _launch(processes: int, max_restarts: int) -> int:
+    """This command again, in several processes; the exit code of all."""
+    from striate import api
+
+    if "RANK" in os.environ:
+        raise ArgumentError(
+            "--processes and --max-restarts must be left out under torchrun, which has its own: use "
+            "--nproc-per-node and --max-restarts before -m striate."
+        )
+    words, rest = [], iter(sys.argv[1:])
+    for word in rest:
+        name, given, _value = word.partition("=")
+        if name in ("--processes", "--max-restarts"):
+            if not given:
+                next(rest)
+        else:
+            words.append(word)
+    return api.launch(processes, max_restarts, words)
 
 
 def _refuse_choices(given: Sequence[str]) -> None:

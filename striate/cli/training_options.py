@@ -19,6 +19,7 @@ STARTING = "Starting from weights (fine-tuning)"
 VARYING = "Varying and balancing images"
 LEARNING = "Learning"
 MACHINE = "Machine"
+MANY = "Several processes (also: torchrun --nproc-per-node N -m striate train ...)"
 SAFETY = "Not losing work (a checkpoint is written after every epoch)"
 
 
@@ -148,4 +149,19 @@ CheckpointSteps = Annotated[
 ]
 CheckpointsKept = Annotated[
     int | None, typer.Option(help="How many stay, beside the best (default: 2).", rich_help_panel=SAFETY)
+]
+Processes = Annotated[
+    int | None,
+    typer.Option(help="Train in so many processes of this machine (torchrun).", rich_help_panel=MANY),
+]
+MaxRestarts = Annotated[
+    int | None,
+    typer.Option(
+        help="How often to start them again, from the last checkpoint, after one was killed.",
+        rich_help_panel=MANY,
+    ),
+]
+SyncBn = Annotated[
+    bool | None,
+    typer.Option("--sync-bn", help="Batch norm sees the batch of all of them.", rich_help_panel=MANY),
 ]

@@ -13,14 +13,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
+from typing import Any
 
 import torch
 from torch import distributed as dist
 
-from striate.errors import ArgumentError, LeftAloneError, StriateError
+from striate.errors import VERDICT, ArgumentError, LeftAloneError, StriateError
 from striate.training.team import Group, Team, local_processes
 
 _ADDRESS_OF_INTERFACE = 0x8915  # SIOCGIFADDR of Linux
+CONNECTING = timedelta(minutes=5)
 PATIENCE = timedelta(
     hours=2
 )  # one process may read images for long; a dead one is noticed at once all the same
@@ -45,7 +47,7 @@ def joined() -> Iterator[Team]:
     except (RuntimeError, dist.DistError) as error:
         if not _is_about_others(error):
             raise
-        raise LeftAloneError(_first_to_speak()) from None
+        raise LeftAloneError(VERDICT not in os.environ and _first_to_speak()) from None
     finally:
         with suppress(RuntimeError):  # the others may be gone
             dist.destroy_process_group()
@@ -60,7 +62,11 @@ def _join() -> None:
             os.environ["GLOO_SOCKET_IFNAME"] = interface
     try:
         dist.init_process_group(
-            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo", timeout=PATIENCE
+            "cpu:gloo,cuda:nccl" if torch.cuda.is_available() else "gloo",
+            store=_store(address, int(port)),
+            rank=int(os.environ["RANK"]),
+            world_size=int(os.environ["WORLD_SIZE"]),
+            timeout=PATIENCE,
         )
     except (RuntimeError, ValueError) as error:  # DistError is a RuntimeError
         reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
@@ -68,6 +74,20 @@ def _join() -> None:
             f"The processes of a training must reach each other at {address}:{port}, and do not "
             f"({reason:.200}): give a free --master-port and an address that every host sees."
         ) from None
+
+
+def _store(address: str, port: int) -> Any:
+    """Where the processes leave each other their addresses: torchrun's, or one that the lead opens.
+
+    torchrun keeps its own when it starts the processes again, with the addresses of those that were killed:
+    therefore the number of the attempt stands before every name.
+    """
+    opens = os.environ["RANK"] == "0" and os.environ.get("TORCHELASTIC_USE_AGENT_STORE") != "True"
+    store = dist.TCPStore(  # type: ignore[attr-defined]
+        address, port, is_master=opens, wait_for_workers=False, timeout=CONNECTING
+    )
+    attempt = os.environ.get("TORCHELASTIC_RESTART_COUNT", "0")
+    return dist.PrefixStore(f"striate/{attempt}", store)  # type: ignore[attr-defined]
 
 
 def _refuse_too_few_gpus() -> None:
