@@ -19,7 +19,7 @@ import pytest
 from PIL import Image
 
 from striate import api, bundle
-from striate.api import finish
+from striate.api import finish, training
 from striate.api.stages import Noted
 from striate.cli import main
 from striate.data import loading
@@ -31,7 +31,7 @@ from striate.training import state
 
 PLACES = {
     "reading": (loading.Preprocessing, "decode_one"),
-    "building": (api.training, "build"),
+    "building": (training, "build"),
     "the first look": (state.State, "begin_average"),
     "measuring": (evaluation, "evaluating"),
     "the bundle": (bundle, "_encode"),
@@ -148,7 +148,7 @@ class FullWhile:
 
 
 FULL = {
-    "settings": (api.training, "write_down", 100, "cannot be written (File too large)"),
+    "settings": (training, "write_down", 100, "cannot be written (File too large)"),
     "checkpoint": (state.checkpoint, "save", 4000, "The checkpoint at step"),
     "bundle": (finish, "_bundle", 40_000, "bundle cannot be written (File too large)"),
     "insight": (finish, "_look", 100, "cannot be written (File too large)"),
