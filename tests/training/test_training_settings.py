@@ -87,6 +87,7 @@ def test_only_where_and_when_leave_the_fingerprint_alone() -> None:
         "ema_decay": 0.5,
         "threads": 5,
         "checkpoint_steps": 7,
+        "balance": "loss",
         "freeze": "body",
         "drops": (0.3,),
         "patience": 4,
