@@ -20,6 +20,7 @@ from typing import Any
 from striate.api.stages import Listener, Noted, Stage, tell
 from striate.errors import ArgumentError, StriateError, nearest
 
+COMPLAINTS = "stderr.txt"
 ROUNDS, SECONDS = 15, 20.0  # of one heat; at least three rounds are run, however long they take
 
 
@@ -137,7 +138,9 @@ class _Event:
                 )
                 heats: list[dict[str, Any]] = answer["heats"]
                 return heats
-            self.drop(last or engines[0], "it ended the process")
+            if last is None:
+                raise StriateError(f"The process of the race ended before anybody ran: {self.complaint()}.")
+            self.drop(last, f"it ended the process: {self.complaint()}")
             engines = [who for who in engines if who not in self.absent]
         return []
 
@@ -145,14 +148,20 @@ class _Event:
         self.absent[who] = why
         tell(self.listeners, Noted(f"{who} is left out: {why}"))
 
+    def complaint(self) -> str:
+        """The last line that the process left on stderr: the error, where Python ended it."""
+        lines = (self.folder / COMPLAINTS).read_text(errors="replace").split("\n")
+        return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "no message")
+
     def run(self, request: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
         """What the process answered, or None; and who was at work last."""
         asked, answered = self.folder / "request.json", self.folder / "answer.json"
         answered.unlink(missing_ok=True)
         asked.write_text(json.dumps(request | {"folder": str(self.folder), "began": time.time()}))
         words = [sys.executable, "-m", "striate.api.contest", str(asked)]
-        process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
         last = None
+        with (self.folder / COMPLAINTS).open("w") as complaints:  # a pipe that nobody empties would stop it
+            process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=complaints, text=True)
         try:
             for line in process.stdout or ():
                 said = json.loads(line)
@@ -162,13 +171,11 @@ class _Event:
             process.communicate()
         except BaseException:
             process.kill()
-            process.wait()
+            process.communicate()
             raise
         if not answered.exists():
             return None, last
         answer: dict[str, Any] = json.loads(answered.read_text())
-        if "error" in answer:
-            raise StriateError(answer["error"])
         return answer, last
 
 

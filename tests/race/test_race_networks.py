@@ -11,7 +11,7 @@ import pytest
 from striate import ops
 from striate.api import race, racing
 from striate.bundle import Bundle, read_bundle, write_bundle
-from striate.errors import ArgumentError
+from striate.errors import ArgumentError, StriateError
 from striate.export import write_onnx
 from striate.graph.graph import Graph, Node
 
@@ -80,6 +80,7 @@ def test_wrong_requests(folder: Path, wrong: dict[str, Any], message: str) -> No
 
 def test_who_ends_the_process_is_left_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     event = racing._Event(tmp_path, [], {})
+    (tmp_path / racing.COMPLAINTS).write_text("one\nSegmentation fault\n\n")
     answer = {"heats": [1], "peak": 1.0, "machine": {}, "versions": {}}
 
     def run(request: dict[str, Any]) -> tuple[Any, str | None]:
@@ -87,9 +88,12 @@ def test_who_ends_the_process_is_left_out(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(event, "run", run)
     assert event.contest({}, ["a", "b", "c"]) == [1]
-    assert event.absent == {"b": "it ended the process"}
+    assert event.absent == {"b": "it ended the process: Segmentation fault"}
 
 
 def test_a_process_that_dies_leaves_no_answer(tmp_path: Path) -> None:
-    """A request that nobody can read: the process fails, and that is told, not raised."""
-    assert racing._Event(tmp_path, [], {}).run({"engines": ["striate"]}) == (None, None)
+    """A request that lacks what is needed: the process fails, and nobody is blamed for it."""
+    event = racing._Event(tmp_path, [], {})
+    assert event.run({"engines": ["striate"]}) == (None, None)
+    with pytest.raises(StriateError, match="ended before anybody ran: KeyError"):
+        event.contest({}, ["striate"])
