@@ -49,7 +49,8 @@ class Bundle:
     ``labels``: class names in the order of the outputs, or none where the outputs are no classes; two for a
     single output, which is the logit of the second against the first.
     ``preprocessing``: what ``Preprocessing.to_json`` gives, or {} where the input is no image.
-    ``card``: free JSON: model, data, version.
+    ``card``: free JSON: model, data, version. ``temperature``: what scores are divided by before they become
+    probabilities, so that these are as often right as they say (arXiv:1706.04599); it changes no answer.
     """
 
     graph: Graph
@@ -57,6 +58,7 @@ class Bundle:
     labels: tuple[str, ...]
     preprocessing: Mapping[str, Any]
     card: Mapping[str, Any]
+    temperature: float = 1.0
 
 
 def write_bundle(path: str | Path, bundle: Bundle) -> None:
@@ -104,6 +106,7 @@ def read_bundle(path: str | Path) -> Bundle:
         labels=tuple(_parse(path, LABELS, files[LABELS], "labels", list)),
         preprocessing=_parse(path, PREPROCESSING, files[PREPROCESSING], "preprocessing", dict),
         card=card,
+        temperature=json.loads(files[CARD]).get("temperature", 1.0),  # bundles of before have none
     )
     _check(bundle, str(path))
     return bundle
@@ -122,7 +125,8 @@ def _encode(bundle: Bundle) -> dict[str, bytes]:
         PREPROCESSING: _json({"format": FORMAT, "preprocessing": dict(bundle.preprocessing)}),
     }
     seals = {name: hashlib.sha256(files[name]).hexdigest() for name in SEALED}
-    return files | {CARD: _json({"format": FORMAT, "sha256": seals, "card": dict(bundle.card)})}
+    record = {"format": FORMAT, "sha256": seals, "card": dict(bundle.card), "temperature": bundle.temperature}
+    return files | {CARD: _json(record)}
 
 
 def _json(value: object) -> bytes:
@@ -224,6 +228,9 @@ def _check(bundle: Bundle, where: str) -> None:
         raise BundleError(f"{where}: {error}") from None
     _check_labels(bundle, where)
     _check_preprocessing(bundle, where)
+    warm = bundle.temperature
+    if isinstance(warm, bool) or not isinstance(warm, float | int) or not 0 < warm < float("inf"):
+        raise BundleError(f"{where} has the temperature {warm!r}: it must be a number above 0; train again.")
 
 
 def _check_labels(bundle: Bundle, where: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -54,13 +55,19 @@ def finish(
     measuring(len(batches), len(batches))
     if not team.leads:
         return
-    bundle = _bundle(folder, dataset, module)
+    warm, fitted_on = _temperature(dataset, module, placement, split, evaluation)
+    bundle = _bundle(folder, dataset, module, warm)
     _compare(bundle, images, evaluation)
-    _look(folder, dataset, bundle, split, images, evaluation)
+    tempered = evaluation.tempered(warm)
+    _look(folder, dataset, bundle, split, images, tempered)
+    calibration: dict[str, Any] = {"temperature": warm, "fitted_on": fitted_on}
+    if not evaluation.multi_label:
+        calibration |= {"error_before": _ece(evaluation), "error": _ece(tempered)}
     settings, history = read_json(folder.settings), read_lines(folder.history)
     result = _result(evaluation, split, len(dataset.classes)) | {
         "seconds": round(sum(record["seconds"] for record in history), 1),
         "epochs": history[-1]["epoch"] if history else settings["settings"]["epochs"],
+        "calibration": calibration,
         "warnings": list(warnings),
         "striate": settings["striate"],
         "torch": settings["machine"]["torch"],
@@ -80,7 +87,31 @@ def _result(evaluation: Evaluation, split: str, classes: int) -> dict[str, Any]:
     }
 
 
-def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module) -> Bundle:
+def _temperature(
+    dataset: Dataset, module: nn.Module, placement: Placement, split: str, measured: Evaluation
+) -> tuple[float, str | None]:
+    """The temperature that suits the validation images, and the split it comes from; 1 without them."""
+    from striate.data.batches import Batches
+    from striate.insight.calibration import temperature
+    from striate.training.evaluate import evaluate
+
+    if dataset.val is None or measured.multi_label or measured.logits.shape[1] < 2:
+        return 1.0, None
+    if split != "val":
+        held_out = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
+        measured = evaluate(module, held_out.epoch(0), placement)
+    return temperature(measured.logits, measured.labels), "val"
+
+
+def _ece(evaluation: Evaluation) -> float:
+    """Expected calibration error, 0 to 1."""
+    from striate.insight.calibration import calibration_error, reliability
+
+    sure, predicted = evaluation.probabilities.max(axis=1), evaluation.logits.argmax(axis=1)
+    return round(calibration_error(reliability(sure, predicted == evaluation.labels)), 6)
+
+
+def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module, temperature: float) -> Bundle:
     """Capture the network, and write network.json and bundle/."""
     from striate.bundle import Bundle, write_bundle
     from striate.capture import capture
@@ -100,6 +131,7 @@ def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module) -> Bundle:
             "striate": settings["striate"],
             "trainable": [name for name, tensor in module.named_parameters() if tensor.requires_grad],
         },
+        temperature=temperature,
     )
     write_bundle(folder.bundle, bundle)
     return bundle
@@ -110,7 +142,7 @@ def _compare(bundle: Bundle, images: ImageSet, evaluation: Evaluation) -> None:
     from striate.engine import Network
 
     some = slice(0, COMPARED)
-    ours = Network(bundle).probabilities(images.images[some])
+    ours = Network(replace(bundle, temperature=1.0)).probabilities(images.images[some])
     difference = float(np.abs(ours - evaluation.probabilities[some]).max())
     if not difference <= AGREEMENT:
         raise TrainingError(

@@ -90,6 +90,7 @@ class Network:
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
         self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
+        self._temperature = np.float32(bundle.temperature)
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
 
@@ -138,7 +139,10 @@ class Network:
         return self._engine.table(size, measure=measure, check=check)
 
     def probabilities(self, x: NDArray[Any]) -> NDArray[np.float32]:
-        """Softmax of the logits, (N, classes); each row adds up to 1. Input and errors as for a call."""
+        """Softmax of the logits over the bundle's temperature, (N, classes); each row adds up to 1.
+
+        Input and errors as for a call, which gives the logits as they are.
+        """
         logits: NDArray[np.float32] | tuple[NDArray[np.float32], ...] = self(x)
         if isinstance(logits, tuple) or logits.ndim != 2:
             shapes = [part.shape for part in logits] if isinstance(logits, tuple) else logits.shape
@@ -147,7 +151,7 @@ class Network:
             )
         if self._ends_in_softmax:
             return logits
-        return np.asarray(forward(Softmax(), [logits], {}))
+        return np.asarray(forward(Softmax(), [logits / self._temperature], {}))
 
     def predict(
         self,

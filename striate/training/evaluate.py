@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -50,6 +50,10 @@ class Evaluation:
             return torch.from_numpy(self.logits).sigmoid().numpy()
         exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def tempered(self, temperature: float) -> Evaluation:
+        """The same answers with logits divided by ``temperature``."""
+        return replace(self, logits=self.logits / np.float32(temperature))
 
     @property
     def loss(self) -> float:
