@@ -89,8 +89,8 @@ def _with_constants(case: ModelProto, values: list[Any], constants: int) -> tupl
     model.CopyFrom(case)
     if constants:
         for info, value in zip(list(model.graph.input)[1:], values[1:], strict=True):
-            if isinstance(value, np.ndarray):
-                model.graph.initializer.append(numpy_helper.from_array(value, info.name))
+            if isinstance(value, (np.ndarray, np.generic)):
+                model.graph.initializer.append(numpy_helper.from_array(np.asarray(value), info.name))
         values = values[:1]
     return model, values
 

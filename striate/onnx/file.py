@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +10,7 @@ from google.protobuf.message import DecodeError
 from onnx import GraphProto, ModelProto, defs
 
 from striate.errors import GraphError, UnsupportedError
-from striate.onnx.limits import MOST_FILE_BYTES
+from striate.onnx.limits import MOST_DEPTH, MOST_FILE_BYTES
 
 OLDEST, NEWEST = 11, 28  # opsets; each operator's own version is checked as well
 STANDARD = ("", "ai.onnx")
@@ -62,7 +63,26 @@ def parse_model(content: bytes, path: Path) -> Model:
             f"{path} defines functions of its own ({proto.functions[0].name}): inline them with "
             "onnx.inliner.inline_local_functions, and save the file again."
         )
+    if not all(isinstance(text, str) for text in _texts(proto.graph)):
+        raise GraphError(f"{path} is damaged, its names are no text: export the network again.")
     return Model(proto.graph, _opset(proto, path), path)
+
+
+def _texts(graph: GraphProto, depth: int = MOST_DEPTH) -> Iterator[str]:
+    """Every name in a graph; where the bytes are no UTF-8, protobuf gives the bytes."""
+    for info in (*graph.input, *graph.output):
+        yield info.name
+        yield from (dim.dim_param for dim in info.type.tensor_type.shape.dim)
+    for tensor in graph.initializer:
+        yield tensor.name
+        yield from (text for entry in tensor.external_data for text in (entry.key, entry.value))
+    for node in graph.node:
+        yield from (node.name, node.op_type, node.domain, *node.input, *node.output)
+        yield from (text for entry in node.metadata_props for text in (entry.key, entry.value))
+        for attribute in node.attribute:
+            yield from (attribute.name, attribute.ref_attr_name, attribute.t.name)
+            if depth:
+                yield from _texts(attribute.g, depth - 1)
 
 
 def _opset(proto: ModelProto, path: Path) -> int:

@@ -37,8 +37,8 @@ def _parameters(call: Call) -> tuple[NDArray[Any], NDArray[Any], int]:
     scale = call.array(1, "scale")
     zero_point = call.array(2, "zero point") if call.given(2) else np.zeros(scale.shape, np.uint8)
     if (
-        scale.ndim > 1
-        or scale.shape != zero_point.shape
+        max(scale.ndim, zero_point.ndim) > 1
+        or scale.size != zero_point.size
         or not (scale > 0).all()
         or not np.isfinite(scale).all()
     ):

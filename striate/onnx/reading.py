@@ -20,6 +20,7 @@ from striate.onnx.tensor import COMPUTED, array_of, type_name
 from striate.onnx.value import Fixed, Quantised, Value, refusal
 from striate.sketch import Place, Sketch
 
+INTEGER = ("QLinearConv", "QLinearMatMul", "ConvInteger", "MatMulInteger", "DynamicQuantizeLinear")
 Env = dict[
     str, Value | TensorProto
 ]  # what names mean; a tensor that nobody has read yet stays as the file has it
@@ -123,7 +124,10 @@ class Reading:
         """The opset at which the operator last changed, if some reader knows it in that form."""
         operator = node.op_type
         if node.domain not in STANDARD or (operator not in VERSIONS and operator != "If"):
-            raise refusal(node, self.model.path, "striate has no word for it; export it as standard layers")
+            quantised = (
+                "save the network in QDQ format" if operator in INTEGER else "export it as standard layers"
+            )
+            raise refusal(node, self.model.path, f"striate has no word for it; {quantised}")
         try:
             version = int(defs.get_schema(operator, self.model.opset, "").since_version)
         except defs.SchemaError:
