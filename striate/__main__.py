@@ -4,12 +4,16 @@ import signal
 
 
 def main() -> None:
-    """Open the door and go in. Until it is open nothing can be lost, and Ctrl-C ends the process at once."""
+    """Open the door and go in. Before it is open and once it is closed, a signal ends the process."""
     before = signal.signal(signal.SIGINT, signal.SIG_DFL)
     from striate.cli import main as enter
 
     signal.signal(signal.SIGINT, before)
-    enter()
+    try:
+        enter()
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
 
 
 if __name__ == "__main__":

@@ -7,9 +7,11 @@ the environment. Whoever fails says so; the others notice that they were left al
 from __future__ import annotations
 
 import os
+import signal
 import socket
 import struct
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import timedelta
@@ -47,6 +49,10 @@ def joined() -> Iterator[Team]:
     except (RuntimeError, dist.DistError) as error:
         if not _is_about_others(error):
             raise
+        if threading.current_thread() is threading.main_thread():
+            signal.signal(
+                signal.SIGTERM, signal.SIG_DFL
+            )  # torchrun ends the rest, and nothing is left to save
         raise LeftAloneError(VERDICT not in os.environ and _first_to_speak()) from None
     finally:
         with suppress(RuntimeError):  # the others may be gone
