@@ -48,8 +48,7 @@ GoogLeNetCard = partial(
 )
 WeightsNote = (
     "torchvision's trained weights contain the auxiliary heads, and expect images that are normalised by "
-    "mean "
-    "0.5 and deviation 0.5 in each channel, not by ImageNet's (its transform_input)."
+    "mean 0.5 and deviation 0.5 in each channel, not by ImageNet's (its transform_input)."
 )
 
 

@@ -46,8 +46,7 @@ def inception(name: str) -> Branches:
         summary="The modules of GoogLeNet after a single small convolution.",
         notes=(
             "Each convolution has a bias although a batch norm follows, as in the source: its gradient is "
-            "zero "
-            "but for rounding.",
+            "zero but for rounding.",
         ),
     )
 )

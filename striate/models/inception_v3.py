@@ -255,8 +255,7 @@ def inception_v3(*, classes: int, in_channels: int, image_size: tuple[int, int])
         notes=(
             WeightsNote,
             "The head works in training mode only: there it answers Scores, of which the head weighs 0.4. "
-            "The "
-            "multiply-adds are those of evaluation.",
+            "The multiply-adds are those of evaluation.",
         ),
         deliberate=(("unused-parameters", "The auxiliary heads answer in training mode only."),),
     )
@@ -277,8 +276,7 @@ def inception_v3_aux(*, classes: int, in_channels: int, image_size: tuple[int, i
         summary="Inception v3 with a stem that keeps small images at their size.",
         notes=(
             "The stem is that of https://github.com/weiaicunzai/pytorch-cifar100; behind it come "
-            "torchvision's "
-            "modules, so that weights of inception_v3 fit.",
+            "torchvision's modules, so that weights of inception_v3 fit.",
         ),
     )
 )

@@ -47,8 +47,7 @@ class Pairs(nn.Module):
         title="LeNet-4",
         year=1994,
         authors="Léon Bottou, Corinna Cortes, John S. Denker, Harris Drucker, Isabelle Guyon, Lawrence D. "
-        "Jackel, "
-        "Yann LeCun, Urs A. Müller, Eduard Säckinger, Patrice Simard, Vladimir Vapnik",
+        "Jackel, Yann LeCun, Urs A. Müller, Eduard Säckinger, Patrice Simard, Vladimir Vapnik",
         paper="Comparison of classifier methods: a case study in handwritten digit recognition, ICPR 1994",
         doi_or_arxiv="10.1109/ICPR.1994.576879",
         image_size=(PUBLISHED_SIZE, PUBLISHED_SIZE),

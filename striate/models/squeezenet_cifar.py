@@ -82,8 +82,7 @@ class SqueezeNetCifar(nn.Module):
         summary="Fire modules with batch norm and bypasses, pooled less.",
         notes=(
             "Each convolution has a bias although a batch norm follows, as in the source: its gradient is "
-            "zero "
-            "but for rounding.",
+            "zero but for rounding.",
         ),
     )
 )

@@ -44,8 +44,7 @@ VGGCard = partial(
 )
 NormNote = (
     "Each convolution has a bias although the batch norm after it takes it away again, as in torchvision: "
-    "its "
-    "gradient is zero but for rounding."
+    "its gradient is zero but for rounding."
 )
 
 
