@@ -9,6 +9,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from striate.training.layer_watch import LayerMove
+    from striate.training.monitor import Units
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,10 @@ class EpochEnded:
     data_wait_share: float
     seconds: float
     dead_relu_share: float | None = None
+    moves: tuple[LayerMove, ...] = ()
+    """Of each layer in the epoch's last step."""
+    units: tuple[Units, ...] = ()
+    """Of each activation on some validation images, at the end."""
 
 
 @dataclass(frozen=True)

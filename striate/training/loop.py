@@ -21,6 +21,7 @@ from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.device import Placement, place
 from striate.training.evaluate import Evaluation, evaluate_together, evaluating
 from striate.training.interruption import Interruption
+from striate.training.layer_watch import LayerMove, LayerWatch
 from striate.training.machine import prepared
 from striate.training.objective import Objective
 from striate.training.reporter import Reporter
@@ -32,6 +33,9 @@ from striate.training.tally import Stopwatch
 from striate.training.team import Team
 
 FEW_TO_NORMALISE = 32  # below, the statistics of a part of a batch are a poor guess at those of all images
+# Validation images on which activations are looked at: a pass forward costs a third of a training step, so
+# that one in seventeen is 2% of an epoch.
+LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 17, 8, 64
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
 Batch = tuple[Tensor, Tensor]
@@ -143,6 +147,7 @@ class _Fit:
         self.state, self.reporter, self.tuning, self.clock = state, reporter, tuning, clock
         self.module, self.team = state.module, state.team
         self.forward: nn.Module = state.module
+        self.layers = LayerWatch(state.module)
         self.interruption = Interruption()
         self.evaluation: Evaluation | None = None
 
@@ -206,9 +211,14 @@ class _Fit:
         self.tuning.begin_epoch(self.module, self.state.epoch)
         self.forward = self.team.share(self.module, self._rehearse)
         saved = self.clock()
+        moves: tuple[LayerMove, ...] = ()
         rest = self.train.epoch(self.state.epoch, start_step=self.state.step_in_epoch)
         for images, labels in watch.waiting_for(rest):
+            last = self.state.step_in_epoch == len(self.train) - 1
+            if last:
+                self.layers.before()
             self._step(images, labels)
+            moves = self.layers.after() if last else ()
             watch.count(self._whole(self.state.step_in_epoch - 1, labels))
             self.reporter.step_done(watch, last_of_epoch=self.state.step_in_epoch == len(self.train))
             stop, due = self.team.any(self.interruption.asked, self._is_due(saved))
@@ -218,8 +228,8 @@ class _Fit:
             if stop:
                 raise _Stop
         watch.stop()
-        dead = self._evaluate()
-        self.reporter.epoch_ended(watch, self.evaluation, dead)
+        units = self._evaluate()
+        self.reporter.epoch_ended(watch, self.evaluation, moves, units)
         self.state.next_epoch()
         self._save()
 
@@ -252,24 +262,26 @@ class _Fit:
         if self.placement.device == "cpu":  # a GPU would have to be waited for; there the reports look
             self.reporter.require_numbers(loss.item())
 
-    def _evaluate(self) -> float | None:
-        """Evaluate on ``val``; returns the share of dead ReLU channels in its first batch."""
+    def _evaluate(self) -> list[monitor.Units]:
+        """Evaluate on ``val``; returns how the activations answer to some of its images."""
         self.reporter.require_finite_weights()
         if self.val is None:
-            return None
+            return []
         with self.state.final_weights():
             self.team.follow(self.module.buffers())  # running statistics of the lead's
             self.evaluation = evaluate_together(
                 self.module, self.val, self.placement, self.team, lambda _: self._stop_if_asked()
             )
-            images = self.placement.lay_out(next(self.val.epoch(0))[0]).float()
+            looked_at = min(MOST_LOOKED_AT, max(FEWEST_LOOKED_AT, self._trained_on() // LOOKED_AT_OF))
+            images = self.placement.lay_out(next(self.val.epoch(0))[0][:looked_at]).float()
             with evaluating(self.module):
-                layers = monitor.watch_relus(self.module, lambda: self.module(images))
+                units = monitor.watch_units(self.module, lambda: self.module(images))
         self.state.judge(self.evaluation)
-        for layer in layers:
-            if layer.share >= monitor.MANY_DEAD:
-                self.reporter.warn(monitor.advice(layer))
-        return monitor.dead_share(layers)
+        return units
+
+    def _trained_on(self) -> int:
+        """About how many images an epoch has."""
+        return len(self.train) * self.settings.batch_size
 
     def _is_due(self, saved: float) -> bool:
         """Whether it is time for a checkpoint within the epoch; ``saved``: when the last one was written."""

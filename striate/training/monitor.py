@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from torch.overrides import TorchFunctionMode
 
 MANY_DEAD = 0.5  # share of a layer's channels at which a person should look
+LONG_SILENCE = 3  # epochs
 LONG_WAIT = 0.3  # share of an epoch's time spent waiting for data, likewise
 
 ADVICE_FOR_WAITING = (
@@ -20,49 +21,79 @@ ADVICE_FOR_WAITING = (
 )
 
 _RELUS = frozenset((F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_))
+_BOUNDED: dict[Any, tuple[float, float]] = {  # functions with two ends, and these ends
+    **dict.fromkeys((torch.sigmoid, torch.sigmoid_, Tensor.sigmoid, Tensor.sigmoid_, F.sigmoid), (0.0, 1.0)),
+    **dict.fromkeys((torch.tanh, torch.tanh_, Tensor.tanh, Tensor.tanh_, F.tanh), (-1.0, 1.0)),
+    **dict.fromkeys((F.hardsigmoid,), (0.0, 1.0)),
+}
+_NEAR = 0.01  # of the distance between the ends: there the slope is gone
+MANY_SATURATED = 0.9  # share of values at an end at which a person should look; gates live at their ends
 
 
 @dataclass(frozen=True)
-class ReluLayer:
-    """One ReLU of the network, as it answered to one batch."""
+class Units:
+    """One activation of the network, as it answered to some images."""
 
     place: str
     """The module in which it was called, with its number there when it is called more than once."""
     channels: int
-    dead: int
-    """Channels that were zero for every image, everywhere in the map."""
+    dead: int | None
+    """Of a ReLU: channels that were zero for every image, everywhere in the map."""
+    saturated: float | None = None
+    """Of a sigmoid or tanh: share of values at one of its ends."""
 
     @property
     def share(self) -> float:
-        return self.dead / self.channels
+        """Share of dead channels; 0 for what has none."""
+        return (self.dead or 0) / self.channels
 
 
-def watch_relus(module: nn.Module, run: Callable[[], object]) -> list[ReluLayer]:
-    """Call ``run``, which passes a batch through ``module``, and count the dead channels of every ReLU.
+def watch_units(module: nn.Module, run: Callable[[], object]) -> list[Units]:
+    """Call ``run``, which passes images through ``module``, and look at every activation's answers.
 
     The tensors are watched and not the modules, so that ``F.relu(x)``, ``x.relu_()`` and one ``nn.ReLU``
     used five times are all seen.
     """
     with _places(module) as path:
-        mode = _ReluMode(path)
+        mode = _Watching(path)
         with mode:
             run()
     return mode.seen
 
 
-def advice(layer: ReluLayer) -> str:
-    """One sentence for a layer with many dead channels."""
-    return (
-        f"{layer.dead} of {layer.channels} channels after {layer.place} answer zero to every image of a "
-        "validation batch and no longer learn: lower lr, lengthen warmup, or put a normalisation before "
-        "the ReLU."
-    )
+class Silence:
+    """How long each ReLU has been mostly silent, and what to say about it; epochs of this process."""
+
+    def __init__(self) -> None:
+        self._epochs: dict[str, int] = {}
+        self._saturated: set[str] = set()
+
+    def advice(self, units: Sequence[Units]) -> list[str]:
+        """Sentences about activations in which a person should look, after one more epoch."""
+        found = []
+        for layer in units:
+            before = self._epochs.get(layer.place, 0)
+            self._epochs[layer.place] = before + 1 if layer.share >= MANY_DEAD else 0
+            if self._epochs[layer.place] == LONG_SILENCE:
+                found.append(
+                    f"{layer.place}: {layer.share:.0%} of {layer.channels} ReLU channels have been silent "
+                    f"for {LONG_SILENCE} epochs and no longer learn: lower lr, lengthen warmup, or put a "
+                    "normalisation before the ReLU."
+                )
+            if (layer.saturated or 0) >= MANY_SATURATED and layer.place not in self._saturated:
+                self._saturated.add(layer.place)
+                found.append(
+                    f"{layer.place}: {layer.saturated:.0%} of its values stand at an end of the activation, "
+                    "where it has no slope: lower lr, or put a normalisation before it."
+                )
+        return found
 
 
-def dead_share(layers: Sequence[ReluLayer]) -> float | None:
-    """Share of dead channels over all layers; None for a network without a ReLU."""
-    channels = sum(layer.channels for layer in layers)
-    return sum(layer.dead for layer in layers) / channels if channels else None
+def dead_share(layers: Sequence[Units]) -> float | None:
+    """Share of dead channels over all ReLUs; None for a network without one."""
+    relus = [layer for layer in layers if layer.dead is not None]
+    channels = sum(layer.channels for layer in relus)
+    return sum(layer.dead or 0 for layer in relus) / channels if channels else None
 
 
 def all_finite(module: nn.Module) -> bool:
@@ -71,26 +102,32 @@ def all_finite(module: nn.Module) -> bool:
     return bool(torch.stack(torch._foreach_norm(tensors)).isfinite().all()) if tensors else True
 
 
-class _ReluMode(TorchFunctionMode):
+class _Watching(TorchFunctionMode):
     def __init__(self, path: list[str]) -> None:
         super().__init__()
-        self.seen: list[ReluLayer] = []
+        self.seen: list[Units] = []
         self._path = path
 
     def __torch_function__(
         self, function: Any, types: Any, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
         answer = function(*args, **(kwargs or {}))
-        if function in _RELUS and isinstance(answer, Tensor) and answer.dim() >= 2:
-            self._count(answer)
+        if isinstance(answer, Tensor) and answer.dim() >= 2:
+            if function in _RELUS:
+                alive = (answer > 0).transpose(0, 1).flatten(1).any(dim=1)
+                self._note(answer, dead=int((~alive).sum()))
+            elif function in _BOUNDED:
+                low, high = _BOUNDED[function]
+                margin = _NEAR * (high - low)
+                ends = (answer < low + margin) | (answer > high - margin)
+                self._note(answer, saturated=round(float(ends.float().mean()), 4))
         return answer
 
-    def _count(self, answer: Tensor) -> None:
-        alive = (answer > 0).transpose(0, 1).flatten(1).any(dim=1)
+    def _note(self, answer: Tensor, dead: int | None = None, saturated: float | None = None) -> None:
         place = self._path[-1] or "the network's own forward"
-        earlier = sum(layer.place.split(", call ")[0] == place for layer in self.seen)
+        earlier = sum(units.place.split(", call ")[0] == place for units in self.seen)
         name = f"{place}, call {earlier + 1}" if earlier else place
-        self.seen.append(ReluLayer(name, len(alive), int((~alive).sum())))
+        self.seen.append(Units(name, answer.shape[1], dead, saturated))
 
 
 @contextmanager

@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from striate.errors import TrainingError
-from striate.training import events, monitor
+from striate.training import events, layer_watch, monitor
 from striate.training.evaluate import Evaluation
+from striate.training.layer_watch import LayerMove
 from striate.training.schedule import factor
 from striate.training.settings import TrainSettings
 from striate.training.state import State
@@ -32,6 +33,8 @@ class Reporter:
         self._listeners, self._clock = listeners, clock
         self._began = self._reported = clock()
         self._said: set[str] = set()
+        self._silence = monitor.Silence()
+        self._said_torn = False
 
     @property
     def seconds(self) -> float:
@@ -88,10 +91,22 @@ class Reporter:
             )
         )
 
-    def epoch_ended(self, watch: Stopwatch, evaluation: Evaluation | None, dead: float | None) -> None:
+    def epoch_ended(
+        self,
+        watch: Stopwatch,
+        evaluation: Evaluation | None,
+        moves: Sequence[LayerMove],
+        units: Sequence[monitor.Units],
+    ) -> None:
         """``watch`` was stopped before the evaluation: time, rate and waiting are those of the steps."""
         if watch.wait_share() > monitor.LONG_WAIT and watch.seconds > 1:
             self.warn(monitor.ADVICE_FOR_WAITING)
+        torn = layer_watch.advice(moves)
+        if torn is not None and not self._said_torn:
+            self._said_torn = True
+            self.warn(torn)
+        for sentence in self._silence.advice(units):
+            self.warn(sentence)
         loss, accuracy = self._state.tally.read()
         self.emit(
             events.EpochEnded(
@@ -105,7 +120,9 @@ class Reporter:
                 images_per_second=watch.images_per_second(),
                 data_wait_share=watch.wait_share(),
                 seconds=watch.seconds,
-                dead_relu_share=dead,
+                dead_relu_share=monitor.dead_share(units),
+                moves=tuple(moves),
+                units=tuple(units),
             )
         )
 

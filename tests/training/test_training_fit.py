@@ -287,8 +287,8 @@ def test_dead_units_are_told_once() -> None:
     run(None, heard, module=module, lr=1e-6)
     warnings = [event.message for event in heard.of(events.Warned)]
     assert warnings == [
-        "6 of 8 channels after 5 answer zero to every image of a validation batch and no longer learn: "
-        "lower lr, lengthen warmup, or put a normalisation before the ReLU."
+        "5: 75% of 8 ReLU channels have been silent for 3 epochs and no longer learn: lower lr, lengthen "
+        "warmup, or put a normalisation before the ReLU."
     ]
     assert heard.of(events.EpochEnded)[0].dead_relu_share == 6 / 16
 

@@ -21,7 +21,7 @@ from striate.training.evaluate import Evaluation, evaluate
 from striate.training.events import EpochEnded, RunStarted
 from striate.training.history import HistoryFile
 from striate.training.machine import prepared
-from striate.training.monitor import all_finite, dead_share, watch_relus
+from striate.training.monitor import all_finite, dead_share, watch_units
 from striate.training.objective import Objective
 from striate.training.optimiser import Optimiser
 from striate.training.seeds import derive, seed_step
@@ -187,7 +187,7 @@ class EveryWay(nn.Module):
 
 def test_relus_are_seen_however_they_are_written() -> None:
     module = EveryWay()
-    layers = watch_relus(module, lambda: module(torch.rand(3, 2, 4, 4) + 0.1))
+    layers = watch_units(module, lambda: module(torch.rand(3, 2, 4, 4) + 0.1))
     assert [(layer.place, layer.dead, layer.channels) for layer in layers] == [
         ("relu", 0, 2),
         ("relu, call 2", 0, 2),
