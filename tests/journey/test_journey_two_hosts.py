@@ -67,7 +67,8 @@ def test_two_hosts_train_as_one(hosts: list[str], tmp_path: Path) -> None:
         started.append(
             subprocess.Popen(
                 ["ip", "netns", "exec", host, sys.executable, *torchrun],
-                cwd=tmp_path / host, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                cwd=tmp_path / host, env=environment, stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT, text=True,
             )
         )  # fmt: skip
     said = [process.communicate(timeout=500)[0] for process in started]
