@@ -1,7 +1,7 @@
 """TOGETHER: the only place where rooms are joined. One file a verb; what is heavy is imported late.
 
 choices      what is settled before a training, and written down
-training     data -> network; resume         finish      the rest: bundle, insight, report
+training     data -> network; resume         finish      bundle, insight, report (labels: judgement)
 likeness     a new run with the choices of another
 rates        a learning rate found by a short training; start: random weights or others'
 run          what a finished training is     evaluation  a run on a data set

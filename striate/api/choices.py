@@ -97,12 +97,7 @@ def choose(
         suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
-    if dataset.task == "labels":
-        raise ArgumentError(
-            "DATA must give every image one class to train on, got several labels: striate reads and checks "
-            "these, and does not train on them yet."
-        )
-    if binary and len(dataset.classes) != 2:
+    if binary and (len(dataset.classes) != 2 or dataset.task == "labels"):
         raise ArgumentError(
             f"task must not be 'binary' unless there are two classes, got {len(dataset.classes)} "
             f"{dataset.task}: leave it out."

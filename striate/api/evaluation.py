@@ -14,6 +14,7 @@ from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
     from striate.data.dataset import ImageSet
+    from striate.training.evaluate import Evaluation
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,10 @@ class Evaluated:
     split: str
     images: int
     per_class: tuple[dict[str, Any], ...]
+    """Precision, recall, F1 and support; of labels also average precision and threshold."""
+    mean_average_precision: float | None = None
+    """Of labels; None where images have one class. The accuracy is then of images all of whose labels are
+    right."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -83,6 +88,8 @@ def evaluate(
     with prepared(placement):
         batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
         evaluation = measure(placement.move(module), batches.epoch(0), placement)
+    if evaluation.multi_label:
+        return _of_labels(evaluation, images, found, known["classes"], folder)
     confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
     return Evaluated(
         accuracy=evaluation.accuracy,
@@ -91,6 +98,26 @@ def evaluate(
         split=found,
         images=evaluation.images,
         per_class=tuple(per_class(confusion, tuple(known["classes"]))),
+    )
+
+
+def _of_labels(
+    evaluation: Evaluation, images: ImageSet, split: str, classes: Sequence[str], folder: RunFolder
+) -> Evaluated:
+    """How a run does whose images may have several labels, at the thresholds of its own result."""
+    from striate.insight.labels import LabelAnswers, mean_average_precision, per_label
+
+    thresholds = [row["threshold"] for row in read_record(folder.result, labels=list)["labels"]]
+    answers = LabelAnswers(split, tuple(classes), images.keys, images.labels, evaluation.probabilities)
+    rows = per_label(answers, thresholds)
+    return Evaluated(
+        accuracy=evaluation.accuracy,
+        top5=None,
+        loss=evaluation.loss,
+        split=split,
+        images=evaluation.images,
+        per_class=tuple(rows),
+        mean_average_precision=mean_average_precision(rows),
     )
 
 

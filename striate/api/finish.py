@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from striate.api.judgement import Judged, judged
 from striate.api.stages import Listener, stage
 from striate.errors import TrainingError
 from striate.runs import RunFolder, read_json, read_lines, write_json
@@ -53,18 +54,19 @@ def finish(
         module, batches, placement, team, lambda done: measuring(done, len(batches))
     )
     measuring(len(batches), len(batches))
+    several = judged(module, dataset, split, evaluation, placement, team)  # None: one class an image
     if not team.leads:
         return
     warm, fitted_on = _temperature(dataset, module, placement, split, evaluation)
-    bundle = _bundle(folder, dataset, module, warm)
+    bundle = _bundle(folder, dataset, module, warm, several.card if several is not None else {})
     _compare(bundle, images, evaluation)
     tempered = evaluation.tempered(warm)
-    _look(folder, dataset, bundle, split, images, tempered)
+    _look(folder, dataset, bundle, split, images, tempered, several)
     calibration: dict[str, Any] = {"temperature": warm, "fitted_on": fitted_on}
     if not evaluation.multi_label:
         calibration |= {"error_before": _ece(evaluation), "error": _ece(tempered)}
     settings, history = read_json(folder.settings), read_lines(folder.history)
-    result = _result(evaluation, split, len(dataset.classes)) | {
+    result = _result(evaluation, split, len(dataset.classes), several) | {
         "seconds": round(sum(record["seconds"] for record in history), 1),
         "epochs": history[-1]["epoch"] if history else settings["settings"]["epochs"],
         "calibration": calibration,
@@ -77,14 +79,14 @@ def finish(
     write_report(folder.path)
 
 
-def _result(evaluation: Evaluation, split: str, classes: int) -> dict[str, Any]:
+def _result(evaluation: Evaluation, split: str, classes: int, several: Judged | None) -> dict[str, Any]:
     return {
         "accuracy": evaluation.accuracy,
-        "top5": evaluation.top5 if classes > 5 else None,
+        "top5": evaluation.top5 if classes > 5 and several is None else None,
         "loss": evaluation.loss,
         "split": split,
         "images": evaluation.images,
-    }
+    } | (several.result if several is not None else {})
 
 
 def _temperature(
@@ -111,7 +113,9 @@ def _ece(evaluation: Evaluation) -> float:
     return round(calibration_error(reliability(sure, predicted == evaluation.labels)), 6)
 
 
-def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module, temperature: float) -> Bundle:
+def _bundle(
+    folder: RunFolder, dataset: Dataset, module: nn.Module, temperature: float, more: Mapping[str, Any]
+) -> Bundle:
     """Capture the network, and write network.json and bundle/."""
     from striate.bundle import Bundle, write_bundle
     from striate.capture import capture
@@ -130,6 +134,7 @@ def _bundle(folder: RunFolder, dataset: Dataset, module: nn.Module, temperature:
             "data": dataset.source,
             "striate": settings["striate"],
             "trainable": [name for name, tensor in module.named_parameters() if tensor.requires_grad],
+            **more,
         },
         temperature=temperature,
     )
@@ -152,13 +157,23 @@ def _compare(bundle: Bundle, images: ImageSet, evaluation: Evaluation) -> None:
 
 
 def _look(
-    folder: RunFolder, dataset: Dataset, bundle: Bundle, split: str, images: ImageSet, evaluation: Evaluation
+    folder: RunFolder,
+    dataset: Dataset,
+    bundle: Bundle,
+    split: str,
+    images: ImageSet,
+    evaluation: Evaluation,
+    several: Judged | None,
 ) -> None:
     """insight/: mistakes and first-layer filters, for the report and for programs."""
     from striate.insight import Predictions, first_filters, write_filters, write_mistakes
+    from striate.insight.labels import write_labels
 
-    predictions = Predictions(split, dataset.classes, images.keys, images.labels, evaluation.probabilities)
-    write_mistakes(folder, predictions, images.images)
+    if several is not None:
+        write_labels(folder, several.answers, several.thresholds, several.chosen_on, images.images)
+    else:
+        known = Predictions(split, dataset.classes, images.keys, images.labels, evaluation.probabilities)
+        write_mistakes(folder, known, images.images)
     filters = first_filters(bundle.graph, bundle.weights)
     if filters is not None:
         write_filters(folder, *filters)

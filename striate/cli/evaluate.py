@@ -37,6 +37,9 @@ def evaluate(
         emit(evaluation.to_json())
         return
     share = f"accuracy {evaluation.accuracy:.2%}"
+    if evaluation.mean_average_precision is not None:
+        share = f"mean average precision {evaluation.mean_average_precision:.3f}, every label right on "
+        share += f"{evaluation.accuracy:.2%}"
     if evaluation.top5 is not None:
         share += f", top-5 {evaluation.top5:.2%}"
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")

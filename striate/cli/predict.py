@@ -78,4 +78,6 @@ def _show(predictions: Sequence[Prediction]) -> None:
     width = max((len(prediction.key) for prediction in predictions), default=0)
     for prediction in predictions:
         best = ", ".join(f"{label} {share:.1%}" for label, share in prediction.top)
+        if prediction.labels is not None:
+            best = f"{', '.join(prediction.labels) or 'none of them'}  ({best})"
         say(f"{prediction.key:<{width}}  {best}")

@@ -166,7 +166,10 @@ def _say_result(run: Run) -> None:
     took = (
         f"{count(result['epochs'], 'epoch')} in {result['seconds']:.{0 if result['seconds'] > 9 else 1}f} s"
     )
-    say(f"accuracy {result['accuracy']:.2%} on {on}, {took}")
+    measured = f"accuracy {result['accuracy']:.2%}"
+    if result.get("mean_average_precision") is not None:
+        measured = f"mean average precision {result['mean_average_precision']:.3f}"
+    say(f"{measured} on {on}, {took}")
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(

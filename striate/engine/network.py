@@ -21,7 +21,7 @@ from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, U
 from striate.graph.fold import fold_batch_norm
 from striate.graph.graph import Shape, owner
 from striate.graph.tensors import check_tensors
-from striate.ops import Softmax
+from striate.ops import Sigmoid, Softmax
 from striate.reference import forward
 
 VALUES_AT_ONCE = 2**23  # of the input: 55 colour images of 224 x 224 pixels; 32 MB where bytes become floats
@@ -35,6 +35,8 @@ class Prediction:
     label: str
     probability: float
     top: tuple[tuple[str, float], ...]
+    labels: tuple[str, ...] | None = None
+    """Where an image may have several labels: those whose probability reaches their threshold. Else None."""
 
 
 def load(
@@ -93,6 +95,7 @@ class Network:
         self._temperature = np.float32(bundle.temperature)
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
+        self._thresholds = _thresholds(bundle)
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -142,6 +145,8 @@ class Network:
         """Softmax of the logits over the bundle's temperature, (N, classes); each row adds up to 1.
 
         Input and errors as for a call, which gives the logits as they are.
+
+        Of a network whose images may have several labels, the sigmoid of each logit on its own.
         """
         logits: NDArray[np.float32] | tuple[NDArray[np.float32], ...] = self(x)
         if isinstance(logits, tuple) or logits.ndim != 2:
@@ -149,6 +154,8 @@ class Network:
             raise ArgumentError(
                 f"probabilities need one row of outputs for each image, this network gives {shapes}: call it."
             )
+        if self._thresholds is not None:
+            return np.asarray(forward(Sigmoid(), [logits], {}))
         if self._ends_in_softmax:
             return logits
         return np.asarray(forward(Softmax(), [logits / self._temperature], {}))
@@ -207,17 +214,18 @@ class Network:
     def _prediction(self, key: str, share: NDArray[np.float32], top: int) -> Prediction:
         order = np.argsort(-share, kind="stable")[:top]
         best = tuple((self._classes[k], float(share[k])) for k in order)
-        return Prediction(key, *best[0], top=best)
+        labels = None
+        if self._thresholds is not None:
+            labels = tuple(self._classes[k] for k in np.flatnonzero(share >= self._thresholds))
+        return Prediction(key, *best[0], top=best, labels=labels)
 
     def _run(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         if x.dtype == np.uint8 and self._preprocessing is not None:
             x = self._preprocessing.normalise(x)
         found = self._engine.outputs(np.asarray(x, np.float32))
         classes = len(self._classes)
-        if classes == 2 and [part.shape for part in found] == [(len(x), 1)]:
-            found = (
-                np.concatenate([np.zeros_like(found[0]), found[0]], axis=1),
-            )  # softmax of (0, z): a sigmoid
+        if classes == 2 and [part.shape for part in found] == [(len(x), 1)]:  # softmax of (0, z): a sigmoid
+            found = (np.concatenate([np.zeros_like(found[0]), found[0]], axis=1),)
         shapes = [part.shape for part in found]
         if classes and shapes != [(len(x), classes)]:
             raise BundleError(
@@ -240,6 +248,26 @@ class Network:
                 f"{images} images must have shape ({', '.join(map(str, wanted))}), got {x.shape}: resize or "
                 "transpose them, or give their files to predict."
             )
+
+
+def _thresholds(bundle: Bundle) -> NDArray[np.float64] | None:
+    """From which probability each label is said; None where an image has one class.
+
+    Raises BundleError where the card does not say it for each label.
+    """
+    if bundle.card.get("task") != "labels":
+        return None
+    given = bundle.card.get("thresholds")
+    if (
+        not isinstance(given, list)
+        or len(given) != len(bundle.labels)
+        or not all(isinstance(one, (int, float)) for one in given)
+    ):
+        raise BundleError(
+            f"card.json must hold a threshold for each of the {len(bundle.labels)} labels, got "
+            f"{given!r:.60}: export the network again."
+        )
+    return np.asarray(given, np.float64)
 
 
 def _image_shape(bundle: Bundle) -> Shape:

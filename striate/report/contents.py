@@ -23,6 +23,8 @@ class Contents:
     mistakes: dict[str, Any] | None
     filters: dict[str, Any] | None
     gaps: tuple[str, ...]
+    labels: dict[str, Any] | None = None
+    """What stands in the place of ``mistakes`` where an image may have several labels."""
 
     @property
     def name(self) -> str:
@@ -49,6 +51,10 @@ def read_run(path: Path) -> Contents:
         gaps.append(f"{name} cannot be read: {so}")
         return None
 
+    data = read(folder.data, "nothing about the images it was trained on.")
+    several = data is not None and data.get("task") == "labels"
+    answers = "labels.json" if several else "mistakes.json"
+    found = read(folder.insight / answers, "no confusion matrix, classes or pictures.")
     return Contents(
         path=path,
         settings=read_json(folder.settings),
@@ -58,8 +64,9 @@ def read_run(path: Path) -> Contents:
             f"{command('train', '--resume', path)} goes on.",
         ),
         history=_history(folder, gaps),
-        mistakes=read(folder.insight / "mistakes.json", "no confusion matrix, classes or pictures."),
-        data=read(folder.data, "nothing about the images it was trained on."),
+        mistakes=None if several else found,
+        labels=found if several else None,
+        data=data,
         network=read(folder.network, "no table of layers."),
         filters=read(folder.insight / "filters.json", "no picture of the first layer."),
         gaps=tuple(gaps),

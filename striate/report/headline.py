@@ -29,6 +29,12 @@ def headline(run: Contents, parameters: int | None) -> Headline:
 
 def _finished(result: dict[str, Any]) -> tuple[str, str]:
     accuracy, images = result["accuracy"], result["images"]
+    if result.get("mean_average_precision") is not None:
+        return percent(result["mean_average_precision"]), (
+            f"mean average precision over the labels, on {count(images)} images of the {result['split']} "
+            "split: how well the images with a label are told from those without. On "
+            f"{percent(accuracy)} of them every label is right."
+        )
     low, high = wilson(accuracy, images)
     unseen = {
         "test": "test images, which it was not trained on",

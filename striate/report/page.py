@@ -15,6 +15,7 @@ from striate.report.classes import ClassPart, class_part
 from striate.report.contents import Contents, read_run
 from striate.report.curves import epoch_rows, reliability_figure, training_curves
 from striate.report.headline import headline
+from striate.report.labels import label_part
 from striate.report.layers import layer_part
 from striate.report.material import material_part
 from striate.report.pictures import filter_part, mistake_pictures
@@ -67,6 +68,7 @@ def render(run: Contents) -> str:
         material=material,
         classes=mistakes[0] if mistakes else None,
         seen=mistakes[1] if mistakes else None,
+        labels=_part(gaps, "insight/labels.json", run.labels, label_part),
         filters=_part(gaps, "insight/filters.json", run.filters, filter_part),
         layers=layers,
         repeat=_part(gaps, "settings.json", run, repeat_part),

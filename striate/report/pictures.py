@@ -40,7 +40,7 @@ def _picture(entry: dict[str, Any], names: list[str]) -> Picture:
     other, rest = (others[0] if others else (first, 0.0)) if right else (label, entry["label_probability"])
     return Picture(
         key=entry["key"],
-        source=_checked(entry["thumbnail"]),
+        source=checked(entry["thumbnail"]),
         pixelated=max(entry["size"]) <= PIXELATED,
         right=right,
         called=names[first],
@@ -61,7 +61,7 @@ class FilterPart:
 
 def filter_part(filters: dict[str, Any]) -> FilterPart:
     total, channels, height, width = filters["shape"]
-    tiles = [_checked(tile) for tile in filters["tiles"]]
+    tiles = [checked(tile) for tile in filters["tiles"]]
     if filters["palette"] == "colour":
         key = "Colours are the weights of red, green and blue; grey is zero."
     else:
@@ -75,7 +75,7 @@ def filter_part(filters: dict[str, Any]) -> FilterPart:
     return FilterPart(filters["layer"], tiles, look)
 
 
-def _checked(uri: str) -> str:
+def checked(uri: str) -> str:
     """The page loads nothing from outside: only PNG data is let through."""
     if not _DATA_URI.fullmatch(uri):
         raise ValueError(f"a picture must be a PNG data URI, got {uri[:40]!r}")
