@@ -195,10 +195,12 @@ def _neither(subject: str, error: UnknownNameError) -> StriateError:
 
 def is_data(subject: Any) -> bool:
     """Whether a path or name means images: of a form that only sets have, or a folder that is no network."""
+    from striate.api.subject import is_published
     from striate.data.source import is_source
 
     if not isinstance(subject, (str, Path)):
         return False
     folder = Path(subject)
-    is_network = (folder / "graph.json").exists() or (folder / "settings.json").exists()
+    own = (folder / "graph.json").exists() or (folder / "settings.json").exists()
+    is_network = own or is_published(folder)
     return is_source(str(subject)) or (folder.is_dir() and not is_network)

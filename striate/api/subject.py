@@ -131,6 +131,12 @@ def _of_onnx(file: Path, size: tuple[int, ...] | None) -> Subject:
     return Subject(str(file), graph, None, weights)
 
 
+def is_published(folder: Path) -> bool:
+    """Whether a folder holds tensors and config.json, as timm publishes networks."""
+    tensors = (folder / name for name in ("model.safetensors", "pytorch_model.bin"))
+    return (folder / "config.json").is_file() and any(file.is_file() for file in tensors)
+
+
 def _of_published(folder: Path, size: tuple[int, ...] | None) -> Subject:
     """A network of the catalogue with the weights of a folder in timm's layout."""
     require_train(f"reading {folder}")
@@ -163,7 +169,7 @@ def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
         names = bundle.card.get("trainable")
         trainable = frozenset(names) if names is not None else None
         return Subject(str(folder), _with_input(bundle.graph, size), trainable, bundle.weights)
-    if (folder / "config.json").exists() and not (folder / "settings.json").exists():
+    if is_published(folder):
         return _of_published(folder, size)
     run = RunFolder.open(folder)
     if (run.bundle / "graph.json").exists():

@@ -13,7 +13,7 @@ from striate.arithmetic import output_shapes
 from striate.graph import Shape
 from striate.onnx.attributes import Attributes
 from striate.onnx.batch import BATCH, Batch, depends, settled
-from striate.onnx.limits import MOST_FOLDED, MOST_VALUES, MOST_WORDS
+from striate.onnx.limits import MOST_FOLDED, MOST_GROWN, MOST_VALUES, MOST_WORDS
 from striate.onnx.value import FLAT, Fixed, Flat, Quantised, Value, shortest
 from striate.ops import Constant, Op, Window
 from striate.sketch import Draft, Place, Sketch, Weight
@@ -27,6 +27,7 @@ class Call(Attributes):
 
     def __init__(self, reading: Reading, node: NodeProto, inputs: list[Value | None], version: int) -> None:
         super().__init__(node, reading.model.path)
+        self._reading = reading
         self.sketch: Sketch = reading.sketch
         self.version = version
         self.inputs = inputs
@@ -192,5 +193,7 @@ class Call(Attributes):
     def room_for(self, count: int) -> None:
         """Refuse a constant that is both large and larger than all it is computed from."""
         known = sum(value.array.size for value in self.inputs if isinstance(value, Fixed))
-        if count > max(known, MOST_FOLDED):
+        if count > known:
+            self._reading.grown += count
+        if count > max(known, MOST_FOLDED) or self._reading.grown > MOST_GROWN:
             self.refuse(f"a constant of {count} values, computed from {known}, is larger than striate keeps")

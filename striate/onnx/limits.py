@@ -9,5 +9,6 @@ MOST_WEIGHT_BYTES = 2**33  # of all tensors
 MOST_WORDS = 20_000
 MOST_VALUES = 2**28  # of one layer's result, padding included, for one image: 1 GiB in single precision
 MOST_FOLDED = 2**22  # values of a constant that is larger than what it is computed from
+MOST_GROWN = 2**24  # values of all such constants of a file
 MOST_RUNS = 256  # of consecutive entries that one Gather picks
 MOST_DEPTH = 8  # graphs in graphs

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from math import prod
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from striate.onnx.file import Model, open_model
 from striate.onnx.limits import MOST_VALUES
 from striate.onnx.reading import Reading, inputs_of
 from striate.onnx.tidy import tidy
+from striate.ops import Constant
 from striate.sketch import named_graph, recognise
 from striate.sketch.gelu import ErrorFunction
 
@@ -25,7 +27,7 @@ Sizes = tuple[int, ...]
 
 
 def read_onnx(path: str | Path, size: Sequence[int] | None = None) -> tuple[Graph, dict[str, np.ndarray]]:
-    """The network of an ONNX file, opset 11 to 28, in words, and its tensors under the file's names.
+    """The network of an ONNX file, opset 11 to 28, in words, and its tensors, named after their layers.
 
     ``size`` of the input without the batch, (3, 224, 224): needed only where the file leaves sizes open and
     its words depend on them. The batch is always "N": whatever number the file states, every word gives one
@@ -61,7 +63,22 @@ def _read(model: Model, sizes: dict[str, Sizes]) -> tuple[Graph, dict[str, np.nd
                 f"GELU, "
                 "0.5 x (1 + erf(x / sqrt 2)); write that."
             )
-    return named_graph(sketch)
+    return _called_by_layers(*named_graph(sketch))
+
+
+def _called_by_layers(graph: Graph, arrays: dict[str, np.ndarray]) -> tuple[Graph, dict[str, np.ndarray]]:
+    """Tensors named after the first layer that uses them, "conv1.weight": files have "onnx::Conv_193"."""
+    names: dict[str, str] = {}
+    for node in graph:
+        for role, tensor in node.weights.items():
+            names.setdefault(tensor, tensor if isinstance(node.op, Constant) else f"{node.name}.{role}")
+    nodes = [replace(node, weights={role: names[t] for role, t in node.weights.items()}) for node in graph]
+    found = {names[tensor]: array for tensor, array in arrays.items()}
+    return (
+        (Graph(graph.inputs, tuple(nodes), graph.outputs), found)
+        if len(found) == len(arrays)
+        else (graph, arrays)
+    )
 
 
 # --- sizes ------------------------------------------------------------------------------------------------

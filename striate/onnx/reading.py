@@ -34,6 +34,7 @@ class Reading:
         self.model = model
         self.batch: int | None = None  # the number of images that the file fixes
         self._sizes = sizes
+        self.grown = 0  # values of constants that are larger than what they are computed from
         self._calls = 0
         self._bytes = 0
         self._depth = 0

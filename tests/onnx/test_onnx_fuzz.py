@@ -107,6 +107,12 @@ def test_bombs(name: str) -> None:
     assert message in refused(nodes, tensors)
 
 
+def test_many_constants_that_are_large_together() -> None:
+    nodes = [node("ConstantOfShape", ["t"], [f"k{i}"]) for i in range(9)]
+    nodes += [node("Sum", ["x", *(f"k{i}" for i in range(9))], ["y"])]
+    assert LARGE_CONSTANT in refused(nodes, {"t": big(1, 1, 2048, 1024)})
+
+
 def test_a_tensor_that_claims_more_than_it_holds() -> None:
     model = models()[0]
     model.graph.initializer[0].dims[:] = [2**20, 2**20, 2**20]
