@@ -228,7 +228,7 @@ def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
         "finished": finished,
         "checkpoints": any(folder.checkpoints.glob("step-*")),
         "settings": _settings(folder) if not finished else None,
-        "data": read_record(folder.data, fingerprint=str, preprocessing=dict, classes=list)
+        "data": read_record(folder.data, preprocessing=dict, classes=list, fingerprint=str)
         if not finished
         else None,
     }

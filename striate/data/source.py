@@ -18,7 +18,7 @@ from striate.data.table import TABLE_SUFFIXES, read_table
 from striate.errors import ArgumentError, DataError, nearest
 
 KINDS = "a folder of images, a .csv, .tar, .npz or IDX file, or a named set"
-_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:")  # two letters at least: C: is a drive
+_SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]+:")  # two letters at least: C: is a drive; net.py:Net a network
 
 
 def read_source(

@@ -7,7 +7,7 @@ of a few new images would undo the weights behind it (keras #9965, #7177).
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from striate.errors import ArgumentError, nearest
+from striate.training.device import Placement
 from striate.training.evaluate import evaluating
 from striate.training.settings import TrainSettings
 
@@ -86,6 +87,15 @@ def plan(module: nn.Module, images: Tensor | None, settings: TrainSettings) -> F
         settings.head_epochs,
         settings.freeze_batch_norm,
     )
+
+
+def planned(
+    module: nn.Module, images_of: Callable[[], Tensor], settings: TrainSettings, placement: Placement
+) -> FineTuning:
+    """``plan``, which sees two images (N, C, H, W) of ``images_of`` only where it needs them."""
+    if not needs_order(settings):
+        return plan(module, None, settings)
+    return plan(module, placement.lay_out(images_of()[:2]).float(), settings)
 
 
 def batch_norms(module: nn.Module) -> list[_BatchNorm]:

@@ -32,7 +32,6 @@ from striate.training.step import check_fit, update
 from striate.training.tally import Stopwatch
 from striate.training.team import Team
 
-FEW_TO_NORMALISE = 32  # below, the statistics of a part of a batch are a poor guess at those of all images
 # Validation images on which activations are looked at: a pass forward costs a third of a training step, so
 # that one in seventeen is 2% of an epoch.
 LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 17, 8, 64
@@ -105,22 +104,15 @@ def fit(
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement, team = place(settings), team or Team()
     with prepared(placement), synced_norm.synchronised(module, team, placement.device, settings.sync_bn):
-        tuning = _tuning(placement.move(module), train, settings, placement)
+        tuning = fine_tuning.planned(
+            placement.move(module), lambda: next(train.epoch(0))[0], settings, placement
+        )
         tuning.between_epochs(module)  # so that the optimiser leaves alone what is frozen throughout
         state = State(module, settings, placement, folder, data, tuning.lr_shares, team)
         heard = listeners if team.leads else ()
         reporter = Reporter(state, settings, settings.epochs * len(train), heard, clock)
         objective = objective or Objective(label_smoothing=settings.label_smoothing)
         return _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock).run(resume)
-
-
-def _tuning(
-    module: nn.Module, train: Batches, settings: TrainSettings, placement: Placement
-) -> fine_tuning.FineTuning:
-    if not fine_tuning.needs_order(settings):
-        return fine_tuning.plan(module, None, settings)
-    images = next(train.epoch(0))[0]
-    return fine_tuning.plan(module, placement.lay_out(images[:2]).float(), settings)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops
@@ -156,7 +148,7 @@ class _Fit:
         if self.state.step == 0:
             self._look_at_the_data()
         self.state.follow_the_lead()
-        self._warn_of_small_parts()
+        synced_norm.warn_of_small_parts(self.module, self.team, self.settings, self.reporter.warn)
         self.reporter.started(len(self.train), resumed_from)
         interrupted = False
         with self.interruption:
@@ -291,17 +283,6 @@ class _Fit:
     def _whole(self, step: int, labels: Tensor) -> int:
         """Images in the batch of a step of the epoch, those of the other processes included."""
         return self.train.size(step) if self.team.size > 1 else len(labels)
-
-    def _warn_of_small_parts(self) -> None:
-        part = self.settings.batch_size // self.team.size
-        normalised = any(
-            isinstance(layer, nn.modules.batchnorm._BatchNorm) for layer in self.module.modules()
-        )
-        if self.team.size > 1 and part < FEW_TO_NORMALISE and normalised and not self.settings.sync_bn:
-            self.reporter.warn(
-                f"Batch normalisation sees the {part} images of its own process in each step: sync_bn makes "
-                f"it see all {self.settings.batch_size}, as a single process does."
-            )
 
     def _save(self) -> None:
         """A checkpoint, but never one with weights that are not numbers."""

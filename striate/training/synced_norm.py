@@ -7,7 +7,7 @@ The statistics that each process has of its own part are combined by the formula
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,8 +16,10 @@ from torch import Tensor, nn
 from torch import distributed as dist
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from striate.training.settings import TrainSettings
 from striate.training.team import Team
 
+FEW_TO_NORMALISE = 32  # below, the statistics of a part of a batch are a poor guess at those of all images
 _PLAIN = (nn.BatchNorm1d, nn.BatchNorm2d, nn.BatchNorm3d)
 _Context = Any  # torch gives the context of a function no public type
 
@@ -45,6 +47,19 @@ def synchronised(module: nn.Module, team: Team, device: str, wanted: bool) -> It
         for part, kind in zip(plain, before, strict=True):
             part.__class__ = kind
             del part.process_group
+
+
+def warn_of_small_parts(
+    module: nn.Module, team: Team, settings: TrainSettings, warn: Callable[[str], None]
+) -> None:
+    """Say so where each process normalises by few images of its own."""
+    part = settings.batch_size // team.size
+    normalised = any(isinstance(layer, _BatchNorm) for layer in module.modules())
+    if team.size > 1 and part < FEW_TO_NORMALISE and normalised and not settings.sync_bn:
+        warn(
+            f"Batch normalisation sees the {part} images of its own process in each step: sync_bn makes "
+            f"it see all {settings.batch_size}, as a single process does."
+        )
 
 
 class _Synced(_BatchNorm):

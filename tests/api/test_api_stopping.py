@@ -22,7 +22,7 @@ from striate import api, bundle
 from striate.api import finish, training
 from striate.api.stages import Noted
 from striate.cli import main
-from striate.data import loading
+from striate.data import frame
 from striate.errors import StriateError
 from striate.report import page
 from striate.runs import RunFolder
@@ -30,7 +30,7 @@ from striate.training import evaluate as evaluation
 from striate.training import state
 
 PLACES = {
-    "reading": (loading.Preprocessing, "decode_one"),
+    "reading": (frame, "decode_picture"),
     "building": (training, "build"),
     "the first look": (state.State, "begin_average"),
     "measuring": (evaluation, "evaluating"),

@@ -47,6 +47,8 @@ BOOLEANS = {
 }
 axis = st.integers(-1, 3)
 BY_NAME: dict[str, st.SearchStrategy[Any]] = {
+    "quant_min": st.integers(-128, 0),
+    "quant_max": st.integers(1, 255),
     **dict.fromkeys(("in_channels", "out_channels", "groups", "num_features", "num_channels"), small),
     **dict.fromkeys(("in_features", "out_features", "num_parameters"), small),
     **dict.fromkeys(("eps", "beta", "k"), positive),
