@@ -52,7 +52,7 @@ def evaluate(
     """
     require_train("evaluating")
     from striate.api.finish import AT_ONCE
-    from striate.api.training import build
+    from striate.api.carrying import build
     from striate.data.batches import Batches
     from striate.data.catalogue import open_split
     from striate.data.preprocess import Preprocessing

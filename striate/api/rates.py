@@ -57,7 +57,7 @@ def find_lr(
     ``train`` raises, and ArgumentError for steps below 20 or another kind of picture.
     """
     require_train("training")
-    from striate.api.training import build
+    from striate.api.carrying import build
     from striate.data.augment import Augmentation
     from striate.data.batches import Batches
     from striate.data.catalogue import open_dataset

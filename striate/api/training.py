@@ -1,26 +1,24 @@
 """``train``: from a source of images to a network, a report and a bundle; ``resume``: the rest of one.
 
-Everything that decides the result is chosen first and written down (settings.json, data.json); then one
-function, ``_carry_out``, reads only what is written. A resumed run therefore cannot differ from a new one.
+Everything that decides the result is chosen first and written down (settings.json, data.json); then
+``carrying.carry_out`` reads only what is written. A resumed run therefore cannot differ from a new one.
 """
 
 from __future__ import annotations
 
 import threading
-import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.api.carrying import build, carry_out, how_to_go_on
 from striate.api.choices import (
     Choice,
     as_read,
     begun_before,
     choose,
     hint,
-    objective,
     parse_size,
     reading,
     refuse_unfit,
@@ -31,14 +29,11 @@ from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
-from striate.errors import ArgumentError, BundleError, RunError, WeightsWarning, command
+from striate.errors import RunError
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
-    from torch import nn
-
     from striate.data.dataset import Dataset
-    from striate.training.loop import FitResult
     from striate.training.team import Team
 
 # torch's random numbers, its number of threads and its export belong to the process: a second training in
@@ -160,7 +155,7 @@ def _begin(
         with _resumable(folder, listeners):
             for note in notes if not begun["resume"] else ():
                 tell(listeners, Noted(note))
-            return _carry_out(folder, begun, dataset, module, listeners, team)
+            return carry_out(folder, begun, dataset, module, listeners, team)
 
 
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
@@ -186,7 +181,7 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
             if begun["checkpoints"]:  # which hold all weights: a file of first ones may be gone
                 model = {**model, "weights": None}
             module = build(model, begun["settings"]["settings"]["seed"])
-            return _carry_out(folder, begun, dataset, module, listeners, team)
+            return carry_out(folder, begun, dataset, module, listeners, team)
 
 
 def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
@@ -247,127 +242,16 @@ def _settings(folder: RunFolder) -> dict[str, Any]:
     return read_record(folder.settings, model=dict, settings=dict, data=dict, augmentation=dict)
 
 
-def _carry_out(
-    folder: RunFolder,
-    begun: Mapping[str, Any],
-    dataset: Dataset,
-    module: nn.Module,
-    listeners: Sequence[Listener],
-    team: Team,
-) -> Run:
-    """Train as settings.json says, then finish: measure, capture, look, report."""
-    from striate.api.finish import AT_ONCE, finish
-    from striate.data.augment import Augmentation
-    from striate.data.batches import Batches
-    from striate.training.device import place
-    from striate.training.history import HistoryFile
-    from striate.training.loop import fit
-    from striate.training.machine import prepared
-    from striate.training.own_rule import fit_by_own_rule, has_own_rule
-    from striate.training.settings import TrainSettings
-
-    written = begun["settings"]
-    settings = TrainSettings.from_json(written["settings"])
-    placement = place(settings)
-    batches = Batches(
-        dataset.train,
-        dataset.preprocessing,
-        settings.batch_size,
-        seed=settings.seed,
-        shuffle=True,
-        augmentation=Augmentation.from_json(written["augmentation"]),
-        balanced=settings.balance == "sampler",
-        classes=len(dataset.classes),
-        part=(team.rank, team.size),
-        device=placement.device,
-    )
-    val = None
-    if dataset.val is not None:
-        val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
-    train_it: Callable[..., FitResult] = partial(fit, team=team)
-    if has_own_rule(module):
-        if team.size > 1:
-            raise ArgumentError(
-                f"processes must be 1 for a network that learns by a rule of its own, got {team.size}: leave "
-                "--processes out."
-            )
-        train_it = partial(fit_by_own_rule, on_progress=stage(listeners, "learning"))
-    heard: list[str] = []
-    result = train_it(
-        module,
-        batches,
-        val,
-        settings,
-        [HistoryFile(folder.history), _Warnings(heard), *listeners],
-        folder.checkpoints,
-        objective=objective(dataset, settings),
-        data=dataset.fingerprint,
-        resume=begun["resume"],
-    )
-    if result.interrupted:
-        tell(listeners, Noted(f"Stopped and saved. Continue with: {_how_to_go_on(folder)}"))
-        return Run(folder.path)
-    try:
-        with prepared(placement):
-            finish(folder, dataset, module, placement, heard, listeners, team)
-    except (RunError, BundleError, OSError):
-        rest = command("report", folder.path) if folder.result.exists() else _how_to_go_on(folder)
-        tell(listeners, Noted(f"The training is done and saved; only what follows it is missing: {rest}"))
-        raise
-    return Run(folder.path)
-
-
 @contextmanager
 def _resumable(folder: RunFolder, listeners: Sequence[Listener]) -> Iterator[None]:
     """Whatever ends the work inside, Ctrl-C or the disk, the user hears how the run goes on."""
     try:
         yield
     except KeyboardInterrupt:
-        tell(listeners, Noted(f"Stopped. Continue with: {_how_to_go_on(folder)}"))
+        tell(listeners, Noted(f"Stopped. Continue with: {how_to_go_on(folder)}"))
         raise
     except OSError as error:
         raise RunError(
             f"{error.filename or folder.path} cannot be read or written ({error.strerror or error}): make "
-            f"room or mend the folder, then continue with {_how_to_go_on(folder)}."
+            f"room or mend the folder, then continue with {how_to_go_on(folder)}."
         ) from None
-
-
-def _how_to_go_on(folder: RunFolder) -> str:
-    return command("train", "--resume", folder.path)
-
-
-class _Warnings:
-    """A listener that keeps what the training warned of, for result.json and the report."""
-
-    def __init__(self, kept: list[str]) -> None:
-        self.kept = kept
-
-    def __call__(self, event: Any) -> None:
-        from striate.training.events import Warned
-
-        if isinstance(event, Warned):
-            self.kept.append(event.message)
-
-
-def build(model: Mapping[str, Any], seed: int) -> nn.Module:
-    """The network that settings.json names, its weights drawn from ``seed`` or read from its file."""
-    import torch
-
-    from striate.models import create
-    from striate.models.pretrained import PRETRAINED
-    from striate.training.fine_tuning import batch_norms
-
-    torch.manual_seed(seed)
-    with warnings.catch_warnings():
-        if model["weights"] == PRETRAINED:  # nothing about them is in doubt, and a new head is what is wanted
-            warnings.simplefilter("ignore", WeightsWarning)
-        module = create(
-            model.get("form", model["name"]),
-            classes=model["classes"],
-            in_channels=model["in_channels"],
-            image_size=tuple(model["image_size"]),
-            weights=model["weights"],
-        )
-    for norm in batch_norms(module) if model.get("batch_norm_epsilon") else ():
-        norm.eps = model["batch_norm_epsilon"]
-    return module

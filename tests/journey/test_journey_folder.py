@@ -59,7 +59,7 @@ def test_predicting_needs_no_torch_and_agrees_with_the_network(home: Path) -> No
     """1e-5 between the trained module and the bundle, through the same files."""
     import torch
 
-    from striate.api.training import build
+    from striate.api.carrying import build
     from striate.data.preprocess import Preprocessing
 
     paths = sorted((home / "photos").rglob("*.png"))[::20]
