@@ -51,8 +51,8 @@ def evaluate(
     the paths of a CSV begin.
     """
     require_train("evaluating")
-    from striate.api.finish import AT_ONCE
     from striate.api.carrying import build
+    from striate.api.finish import AT_ONCE
     from striate.data.batches import Batches
     from striate.data.catalogue import open_split
     from striate.data.preprocess import Preprocessing

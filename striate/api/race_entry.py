@@ -89,8 +89,8 @@ def builder(model: str, sizes: Sequence[int], folder: Path) -> Callable[[], nn.M
         return None
     if not Path(model).is_dir():
         return lambda: _with_state(_module(model, tuple(sizes)), folder / STATE)
-    from striate.api.prediction import bundle_of
     from striate.api.carrying import build
+    from striate.api.prediction import bundle_of
     from striate.bundle import TENSORS, read_bundle
 
     bundle = bundle_of(Path(model))
