@@ -18,7 +18,7 @@ _PEAK_LR = {"grey-small": 0.012, "colour-small": 0.012, "photographs": 0.003}
 
 # Fine-tuning: few looks are enough, and below some thousand images batch norms keep what they know.
 _TUNING_LR = 0.0015
-_TUNING_LOOKS, _FEWEST_TUNING_EPOCHS, _MOST_TUNING_EPOCHS = 1500, 4, 8
+_TUNING_LOOKS, _FEWEST_TUNING_EPOCHS, _MOST_TUNING_EPOCHS = 1500, 4, 12
 _IMAGES_FOR_STATISTICS = 5000
 
 # Images that a run looks at in all, repetitions included: with fewer, accuracy is still rising quickly.
