@@ -49,6 +49,8 @@ class Choice:
     network: dict[str, Any]
     settings: dict[str, Any]
     augmentation: dict[str, Any]
+    budget: dict[str, Any] | None = None
+    """What was measured to choose the number of epochs, where a time was given."""
 
     @property
     def seed(self) -> int:
@@ -191,6 +193,7 @@ def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mappi
         "data": {"source": absolute(dataset.source), **asked},
         "settings": chosen.settings,
         "augmentation": chosen.augmentation,
+        "budget": chosen.budget,
         "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
         "machine": describe(),
         "launch": launch_name(),

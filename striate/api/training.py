@@ -7,11 +7,14 @@ Everything that decides the result is chosen first and written down (settings.js
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.api.budget import plan, seconds_of
 from striate.api.carrying import build, carry_out, how_to_go_on
 from striate.api.choices import (
     Choice,
@@ -54,6 +57,7 @@ def train(
     augment: str | None = None,
     weights: str | Path | None = None,
     augmentation: Mapping[str, Any] | None = None,
+    budget: str | float | None = None,
     listeners: Sequence[Listener] = (),
     **settings: Any,
 ) -> Run:
@@ -67,7 +71,8 @@ def train(
     "few", "some" or "many", a preset of variations; None takes the one that the images per class ask for.
     ``augmentation``: fields of ``striate.data.augment.Augmentation`` that replace the preset's. ``like``: a
     run whose choices are all taken over, its data too if none is given; with the same images, versions and
-    kind of machine the weights are the same to the last bit. ``settings``: fields of
+    kind of machine the weights are the same to the last bit. ``budget``: a time ("90s", "10m", "1h30m") into
+    which as many epochs are planned as fit, after a few steps were measured. ``settings``: fields of
     ``striate.training.settings.TrainSettings``; what is not given comes from the recipe for this kind of
     images.
 
@@ -78,9 +83,15 @@ def train(
     from striate.data.catalogue import open_dataset
     from striate.training.distributed import joined
 
+    began, seconds = time.perf_counter(), seconds_of(budget) if budget is not None else None
+    if seconds is not None and "epochs" in settings:
+        raise ArgumentError(
+            f"budget plans the epochs, so that only one of both can be given, got {budget} and "
+            f"{settings['epochs']} epochs: leave one out."
+        )
     if like is not None:
         others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"task": task, "root": root, "augment": augment}
+        others |= {"task": task, "root": root, "augment": augment, "budget": budget}
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, run, settings, listeners)
     size = parse_size(image_size)
@@ -98,9 +109,24 @@ def train(
             on_scan=stage(listeners, "looking at files"),
         )
         start = start.settled(dataset.image_size)
-        chosen = choose(dataset, start, settings, augmentation, augment, task == "binary")
-        notes = [*dataset.notes, *start.notes(dataset.image_size, model)]
+
+        def chosen_for(epochs: int | None) -> Choice:
+            given = settings if epochs is None else {**settings, "epochs": epochs}
+            return choose(dataset, start, given, augmentation, augment, task == "binary")
+
+        chosen, notes = chosen_for(None), []
+        if seconds is not None:
+            left = seconds - (time.perf_counter() - began)
+            with _ONE_AT_A_TIME:
+                found = team.tell(lambda: plan(chosen_for, _built, dataset, left))
+            chosen = replace(chosen_for(found["epochs"]), budget={**found, "seconds": seconds})
+            notes = [f"{found['epochs']} epochs are planned into the {seconds:g} s."]
+        notes = [*dataset.notes, *start.notes(dataset.image_size, model), *notes]
         return _begin(dataset, chosen, asked, run, notes, listeners, team)
+
+
+def _built(chosen: Choice) -> nn.Module:
+    return build(chosen.network, chosen.seed)
 
 
 def _train_like(

@@ -52,6 +52,7 @@ def train(
     first_layer_lr: options.FirstLayerLr = None,
     freeze_batch_norm: options.FreezeBatchNorm = None,
     epochs: options.Epochs = None,
+    budget: options.Budget = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,
     optimiser: options.Optimiser = None,
@@ -87,7 +88,7 @@ def train(
     settings = {name: value for name, value in given.items() if name in options.settings()}
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"weights": weights, "like": like}
+        others |= {"weights": weights, "like": like, "budget": budget}
         others |= {"task": task, "root": root, "augment": augment, "vary": bool(vary)}
         others["mirror"] = mirror is not None
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
@@ -103,6 +104,7 @@ def train(
                 model=model,
                 run=run,
                 like=like,
+                budget=budget,
                 image_size=image_size,
                 skip_bad=skip_bad,
                 task=task,

@@ -102,6 +102,10 @@ FreezeBatchNorm = Annotated[
     ),
 ]
 Epochs = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=LEARNING)]
+Budget = Annotated[
+    str | None,
+    typer.Option(metavar="TIME", help="As many epochs as fit: 90s, 10m, 1h30m.", rich_help_panel=LEARNING),
+]
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=LEARNING)]
 Lr = Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=LEARNING)]
 Optimiser = Annotated[

@@ -1,0 +1,147 @@
+"""``budget``: how many epochs fit into a time, measured before the first step and then never again.
+
+The number is written down like any other choice; from there on nothing measured decides anything, so that a
+run which is resumed, or repeated on another machine, is the same run.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from striate.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from torch import nn
+
+    from striate.api.choices import Choice
+    from striate.data.dataset import Dataset
+
+STEPS = 6  # measured, after two that are not: the first ones are slower
+FOR_THE_REST = 0.05  # share of the budget that is left for the network's capture, the bundle and the report
+MOST_EPOCHS = 300  # more seldom help, however much time there is
+UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
+_PARTS = re.compile(r"(\d+(?:\.\d+)?)([smh]?)")
+
+
+def seconds_of(budget: str | float) -> float:
+    """Seconds in "90", "90s", "10m", "1h30m" or a number. Raises ArgumentError."""
+    text = str(budget).strip().lower()
+    parts = _PARTS.findall(text)
+    total = sum(float(number) * UNITS[unit] for number, unit in parts)
+    if "".join(number + unit for number, unit in parts) != text or not total > 0:
+        raise ArgumentError(f"budget must be a time such as 90s, 10m or 1h30m, got {budget!r}: write it so.")
+    return total
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What was measured, in seconds."""
+
+    step: float
+    """One step of training, its images' variation included."""
+    image: float
+    """One image of an evaluation."""
+
+    def to_json(self) -> dict[str, Any]:
+        return {"seconds_per_step": round(self.step, 5), "seconds_per_evaluated_image": round(self.image, 6)}
+
+
+def measure(
+    module: nn.Module, dataset: Dataset, chosen: Choice, clock: Callable[[], float] = time.perf_counter
+) -> Pace:
+    """Train a copy of ``module`` for a few steps and evaluate it on one batch."""
+    from striate.data.augment import Augmentation
+    from striate.data.batches import Batches
+    from striate.training.device import place
+    from striate.training.evaluate import evaluate
+    from striate.training.machine import prepared
+    from striate.training.objective import Objective
+    from striate.training.optimiser import Optimiser
+    from striate.training.settings import TrainSettings
+    from striate.training.step import update
+
+    settings = TrainSettings.from_json(chosen.settings)
+    placement = place(settings)
+    varied = Augmentation.from_json(chosen.augmentation)
+    train = Batches(
+        dataset.train,
+        dataset.preprocessing,
+        settings.batch_size,
+        seed=settings.seed,
+        shuffle=True,
+        augmentation=varied,
+        device=placement.device,
+    )
+    looked_at = Batches(dataset.train, dataset.preprocessing, settings.batch_size, device=placement.device)
+    copied = placement.move(copy.deepcopy(module)).train()
+    optimiser, objective = Optimiser(copied, settings), Objective()
+    with prepared(placement):
+        batches = (batch for epoch in range(STEPS + 2) for batch in train.epoch(epoch))
+        began = clock()
+        for number in range(STEPS + 2):
+            if number == 2:
+                began = clock()
+            images, labels = next(batches)
+            loss, _ = update(
+                copied, optimiser, images, labels.to(placement.device), 1e-6, settings, placement, objective
+            )
+            loss.item()
+        step = (clock() - began) / STEPS
+        batch = next(looked_at.epoch(0))
+        evaluate(copied, [batch], placement)
+        began = clock()
+        evaluate(copied, [batch], placement)
+        return Pace(step, (clock() - began) / len(batch[1]))
+
+
+def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int) -> int:
+    """The largest number of epochs, up to 300, that end within ``seconds``, final measurement included.
+
+    Raises ArgumentError where not even one does.
+    """
+    steps = max(1, len(dataset.train) // batch_size)
+    val = len(dataset.val) if dataset.val is not None else 0
+    last = len(next(dataset.splits[name] for name in ("test", "val", "train") if name in dataset.splits))
+    epoch = steps * pace.step + val * pace.image
+    after = (last + val) * pace.image + FOR_THE_REST * seconds
+    epochs = int((seconds - after) / epoch)
+    if epochs < 1:
+        raise ArgumentError(
+            f"budget must be time enough for one epoch, which is about {epoch + after:.0f} s here, and "
+            f"{max(0.0, seconds):.0f} s are left of it: give more, or use smaller images or another network."
+        )
+    return min(epochs, MOST_EPOCHS)
+
+
+def plan(
+    choose: Callable[[int | None], Choice],
+    build: Callable[[Choice], nn.Module],
+    dataset: Dataset,
+    seconds: float,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
+    """How many epochs fit into ``seconds`` from now, and what was measured, as settings.json keeps it.
+
+    Batch size and variations, which ``choose`` makes of the number of epochs, change the pace: where they
+    differ from what was measured, it is measured once more.
+    """
+    began = clock()
+    before, first = choose(None), True
+    while True:
+        pace = measure(build(before), dataset, before, clock)
+        left = seconds - (clock() - began)
+        epochs = epochs_within(left, pace, dataset, int(before.settings["batch_size"]))
+        chosen = choose(epochs)
+        if not first or _same_work(before, chosen):
+            return {**pace.to_json(), "epochs": epochs}
+        before, first = chosen, False
+
+
+def _same_work(one: Choice, other: Choice) -> bool:
+    alike = one.settings["batch_size"] == other.settings["batch_size"]
+    return alike and one.augmentation == other.augmentation
