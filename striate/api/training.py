@@ -32,10 +32,12 @@ from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
-from striate.errors import RunError
+from striate.errors import ArgumentError, RunError
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
+    from torch import nn
+
     from striate.data.dataset import Dataset
     from striate.training.team import Team
 
