@@ -25,6 +25,8 @@ class StriateError(Exception):
     exit_code = 2
     silent = False
     """True where another process of the same training says it already."""
+    apart = False
+    """True where several processes had come together: until then all of them meet the same errors."""
 
 
 class ArgumentError(StriateError, ValueError):

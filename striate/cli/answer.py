@@ -26,16 +26,13 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Answer in JSON, on one
 
 
 def leads() -> bool:
-    """Whether this process speaks: the only one, the first of several, or one that has been told apart.
-
-    Before processes have come together all of them meet the same error; afterwards the error itself knows.
-    """
-    return os.environ.get("RANK", "0") == "0" or "striate.training.distributed" in sys.modules
+    """Whether this process is the only one, or the first of several."""
+    return os.environ.get("RANK", "0") == "0"
 
 
 def fail(error: StriateError) -> int:
     """Print an error and return its exit code; with ``--json`` the answer is an object with "error"."""
-    if error.silent or not leads():
+    if error.silent or not (leads() or error.apart):
         return error.exit_code
     if "--json" in sys.argv:
         emit({"error": str(error), "kind": type(error).__name__})

@@ -53,7 +53,9 @@ def joined() -> Iterator[Team]:
             signal.signal(
                 signal.SIGTERM, signal.SIG_DFL
             )  # torchrun ends the rest, and nothing is left to save
-        raise LeftAloneError(VERDICT not in os.environ and _first_to_speak()) from None
+        alone = LeftAloneError(VERDICT not in os.environ and _first_to_speak())
+        alone.apart = True
+        raise alone from None
     finally:
         with suppress(RuntimeError):  # the others may be gone
             dist.destroy_process_group()
@@ -151,5 +153,6 @@ def _first_to_speak() -> bool:
 
 def _refuse_to_repeat(error: StriateError) -> None:
     """Of an error that several processes meet, such as a full disk, one speaks."""
+    error.apart = True
     if not isinstance(error, LeftAloneError) and not _first_to_speak():
         error.silent = True
