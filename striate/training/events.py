@@ -29,6 +29,8 @@ class RunStarted:
     precision: str
     threads: int
     resumed_from: Path | None
+    whole_epochs: int = 0
+    """Epochs that are done, their validation included."""
 
 
 @dataclass(frozen=True)

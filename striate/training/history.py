@@ -14,8 +14,8 @@ from striate.training.events import EpochEnded, Event, RunStarted
 class HistoryFile:
     """Writes ``history.jsonl``: the fields of each ``EpochEnded``.
 
-    When a run starts or is resumed, lines of epochs that the checkpoint does not know are removed: those
-    epochs will be trained, and written, again.
+    When a run starts or is resumed, lines of epochs that are not whole in the checkpoint are removed: they
+    will be validated, and written, again.
     """
 
     def __init__(self, path: Path) -> None:
@@ -23,7 +23,11 @@ class HistoryFile:
 
     def __call__(self, event: Event) -> None:
         if isinstance(event, RunStarted) and self._path.exists():
-            kept = [record for record in read_lines(self._path) if record.get("step", inf) <= event.step]
+            kept = [
+                record
+                for record in read_lines(self._path)
+                if record.get("step", inf) <= event.step and record.get("epoch", inf) <= event.whole_epochs
+            ]
             with writing(self._path):
                 write_atomically(self._path, "".join(json.dumps(record) + "\n" for record in kept))
         elif isinstance(event, EpochEnded):

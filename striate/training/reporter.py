@@ -62,6 +62,7 @@ class Reporter:
                 precision=placement.precision,
                 threads=placement.threads,
                 resumed_from=resumed_from,
+                whole_epochs=self._state.epoch,
             )
         )
 

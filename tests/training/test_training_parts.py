@@ -248,8 +248,10 @@ def test_history_forgets_epochs_that_the_checkpoint_does_not_know(tmp_path: Path
         listener(EpochEnded(epoch, 10 * epoch, 0.1, 1.0, 0.5, None, None, 9.0, 0.0, 1.0))
     with path.open("a") as file:
         file.write('{"epoch": 3, "st')
-    listener(RunStarted(3, 10, 30, 10, 1, "cpu", "fp32", 1, tmp_path))
+    listener(RunStarted(3, 10, 30, 10, 1, "cpu", "fp32", 1, tmp_path, whole_epochs=1))
     assert [record["epoch"] for record in read_lines(path)] == [1]
+    listener(RunStarted(3, 10, 30, 10, 1, "cpu", "fp32", 1, tmp_path, whole_epochs=0))
+    assert read_lines(path) == [], "all steps of the epoch are in the checkpoint, its validation is not"
     append_line(path, {"epoch": 2, "step": 20})
     listener(begun)
     assert read_lines(path) == []
