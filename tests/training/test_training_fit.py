@@ -132,9 +132,10 @@ def test_asked_twice_it_ends_at_once(tmp_path: Path) -> None:
                 os.kill(os.getpid(), signal.SIGINT)
             return super().batch(epoch, step)
 
+    before = signal.getsignal(signal.SIGTERM)
     with pytest.raises(KeyboardInterrupt):
         run(tmp_path, batches=Hammered())
-    assert signal.getsignal(signal.SIGTERM) is signal.SIG_DFL
+    assert signal.getsignal(signal.SIGTERM) is before
     resumed, _ = run(tmp_path, resume=True)
     whole, _ = run()
     assert same(resumed, whole)
