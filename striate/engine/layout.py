@@ -74,6 +74,15 @@ class Layout:
         strides = tuple(4 * step for step in steps)
         return np.lib.stride_tricks.as_strided(buffer[self.start :], shape, strides)
 
+    def plain(self, view: NDArray[np.float32]) -> NDArray[np.float32] | None:
+        """A ``view`` as its user knows it, (images, C, H, W) or (images, C); None if that takes a copy."""
+        if self.lanes == 1:
+            return view[..., 0]
+        if self.pixels == 1 and self.block == self.lanes:
+            steps = (view.strides[0], view.itemsize)
+            return np.lib.stride_tricks.as_strided(view, (len(view), self.channels), steps)
+        return None
+
     def write(self, view: NDArray[np.float32], x: NDArray[np.float32]) -> None:
         """Lay x (images, C, H, W) into a ``view``; lanes beyond the last channel become 0."""
         images, lanes = len(x), self.lanes
@@ -89,10 +98,10 @@ class Layout:
             view[:images, full, ..., rest:] = 0
 
     def read(self, view: NDArray[np.float32], images: int) -> NDArray[np.float32]:
-        """A copy of a ``view``: (images, C, H, W), or (images, C) of a map of one pixel."""
-        if self.pixels == 1:
-            flat = view[:images].reshape(images, self.blocks * self.lanes)
-            return flat[:, : self.channels].copy()
+        """A copy of a ``view``: (images, C, H, W); of a map of one pixel it may be (images, C)."""
+        plain = self.plain(view[:images])
+        if plain is not None:
+            return plain.copy()
         planes = view[:images].transpose(0, 1, 4, 2, 3)
         full = planes.reshape(images, self.blocks * self.lanes, self.height, self.width)
         return full[:, : self.channels].copy()

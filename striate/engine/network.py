@@ -96,6 +96,7 @@ class Network:
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
         self._thresholds = _thresholds(bundle)
+        self._accepted: tuple[Any, ...] = ()
 
     @property
     def classes(self) -> tuple[str, ...]:
@@ -122,10 +123,15 @@ class Network:
         Raises ArgumentError for another dtype, ShapeError for other sizes; both say what is accepted.
         """
         x = np.asarray(x)
-        self._check(x)
-        cuts = pieces(len(x), x.shape[1:], VALUES_AT_ONCE)
-        parts = [self._run(x[cut]) for cut in cuts]
-        found = parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
+        kind = (x.dtype, x.shape[1:])
+        if kind != self._accepted:  # a small network answers within a few times what checking takes
+            self._check(x)
+            self._accepted = kind
+        if x.size <= VALUES_AT_ONCE:
+            found = self._run(x)
+        else:
+            parts = [self._run(x[cut]) for cut in pieces(len(x), x.shape[1:], VALUES_AT_ONCE)]
+            found = parts[0] if len(parts) == 1 else tuple(map(np.concatenate, zip(*parts, strict=True)))
         return found if len(found) > 1 else found[0]
 
     def plan(self, *, measure: bool = False, check: bool = False) -> Table:
@@ -224,13 +230,13 @@ class Network:
             x = self._preprocessing.normalise(x)
         found = self._engine.outputs(np.asarray(x, np.float32))
         classes = len(self._classes)
-        if classes == 2 and [part.shape for part in found] == [(len(x), 1)]:  # softmax of (0, z): a sigmoid
+        if classes == 2 and len(found) == 1 and found[0].shape == (len(x), 1):  # softmax of (0, z): a sigmoid
             found = (np.concatenate([np.zeros_like(found[0]), found[0]], axis=1),)
-        shapes = [part.shape for part in found]
-        if classes and shapes != [(len(x), classes)]:
+        if classes and (len(found) != 1 or found[0].shape != (len(x), classes)):
+            shapes = ", ".join(str(part.shape) for part in found)
             raise BundleError(
                 f"the network must give one row of {classes} outputs for each image, got "
-                f"shape {', '.join(map(str, shapes))}: export the network again with its labels."
+                f"shape {shapes}: export the network again with its labels."
             )
         return tuple(part.astype(np.float32, copy=False) for part in found)
 

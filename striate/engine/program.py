@@ -60,6 +60,7 @@ class Program:
         self._steps = steps
         self._arena: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of values, as NumPy sees them
+        self._ports: dict[str, Array | None] = {}  # ... and as their user does
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
@@ -167,14 +168,31 @@ class Program:
     def _read(self, name: str, host: Mapping[str, Array], images: int) -> Array:
         if name in host:
             return host[name].copy()  # whoever gets it may write into it
+        plain = self._port(name)
+        if plain is not None:
+            return plain[:images].copy()
         value = self.plan.values[name]
         found = self.plan.layouts[value.root].read(self._view(value.root), images)
         return found.reshape(images, *value.shape)
 
     def _write(self, name: str, x: Array) -> None:
         value = self.plan.values[name]
-        if len(x) and self.plan.buffers[value.root] in self._arena:
-            self.plan.layouts[value.root].write(self._view(value.root), x.reshape(len(x), *value.dims))
+        if not len(x) or self.plan.buffers[value.root] not in self._arena:
+            return
+        layout = self.plan.layouts[value.root]
+        plain = self._port(name) if layout.lanes == 1 else None
+        if plain is not None:
+            plain[: len(x)] = x
+        else:
+            layout.write(self._view(value.root), x.reshape(len(x), *value.dims))
+
+    def _port(self, name: str) -> Array | None:
+        """A value's images as its user knows them, if that is a view of the memory."""
+        if name not in self._ports:
+            value = self.plan.values[name]
+            plain = self.plan.layouts[value.root].plain(self._view(value.root))
+            self._ports[name] = plain if plain is not None and plain.shape[1:] == value.shape else None
+        return self._ports[name]
 
     def _view(self, root: str) -> Array:
         if root not in self._views:
@@ -197,7 +215,7 @@ class Program:
                 for name, size in plan.sizes.items()
             }
         self._images = images
-        self._views = {}
+        self._views, self._ports = {}, {}
         self._tables = []
         for row, step in zip(self._table, self._steps, strict=False):
             part = step.part
