@@ -113,7 +113,7 @@ def build(model: Mapping[str, Any], seed: int) -> nn.Module:
     """The network that settings.json names, its weights drawn from ``seed`` or read from its file."""
     import torch
 
-    from striate.models import create
+    from striate.models import create, replace_activations
     from striate.models.pretrained import PRETRAINED
     from striate.training.fine_tuning import batch_norms
 
@@ -128,6 +128,8 @@ def build(model: Mapping[str, Any], seed: int) -> nn.Module:
             image_size=tuple(model["image_size"]),
             weights=model["weights"],
         )
+    if model.get("activation") is not None:
+        replace_activations(module, model["activation"])
     for norm in batch_norms(module) if model.get("batch_norm_epsilon") else ():
         norm.eps = model["batch_norm_epsilon"]
     return module

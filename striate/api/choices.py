@@ -111,6 +111,7 @@ def choose(
         "in_channels": dataset.channels,
         "image_size": list(dataset.image_size),
         "weights": start.weights,
+        "activation": start.activation,
     }
     return Choice(network, settings.to_json(), augmentation.to_json())
 

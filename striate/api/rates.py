@@ -44,6 +44,7 @@ def find_lr(
     *,
     model: str = "auto",
     weights: str | Path | None = None,
+    activation: str | None = None,
     image_size: str | int | Sequence[int] | None = None,
     skip_bad: bool = False,
     steps: int = 100,
@@ -75,7 +76,7 @@ def find_lr(
             f"steps must be a whole number of at least 20, got {steps!r}: give for example 100."
         )
     size = parse_size(image_size)
-    start = start_from(model, weights, keep_size=size is not None)
+    start = start_from(model, weights, keep_size=size is not None, activation=activation)
     dataset = open_dataset(
         data,
         image_size=size,

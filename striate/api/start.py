@@ -6,9 +6,10 @@ own mean and deviation are.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from striate.api.weights import usual_preparation
 from striate.errors import ArgumentError
@@ -37,6 +38,8 @@ class Start:
     """What the weights' head knows, where that is known."""
     keep_size: bool = False
     """Whether images keep the size that they would have without weights: somebody gave it."""
+    activation: str | None = None
+    """What replaces the activation of the hidden layers; None leaves them the network's own."""
 
     def prepare(self, usual: Preprocessing) -> Preprocessing | None:
         """How to prepare images that would else be prepared as ``usual``; None: so."""
@@ -52,7 +55,8 @@ class Start:
         if self.model != AUTO:
             return self
         name, weights = auto(image_size)
-        return Start(name, weights, pretrained(name).preprocessing if weights else None, keep_size=True)
+        preparing = pretrained(name).preprocessing if weights else None
+        return Start(name, weights, preparing, keep_size=True, activation=self.activation)
 
     def notes(self, image_size: tuple[int, int], asked: str) -> list[str]:
         """What the user should know about it, ``asked`` being the model that was asked for."""
@@ -63,23 +67,32 @@ class Start:
         return [WHAT_PRETRAINED_BRINGS] if _for_photographs(image_size) else []
 
 
-def start_from(model: str, weights: str | Path | None, *, keep_size: bool) -> Start:
-    """The start for a request. ``model`` may be "auto" where a folder of weights says what it belongs to.
+def start_from(
+    model: str, weights: str | Path | None, *, keep_size: bool, activation: str | None = None
+) -> Start:
+    """The start for a request. ``model`` may be "auto" where a folder of weights says what it belongs to;
+    without an ``activation`` the network has that with which the weights were learned, where a run says it.
 
-    Raises UnknownNameError, and ArgumentError for weights that are not there or not of ``model``.
+    Raises UnknownNameError, and ArgumentError for weights that are not there or not of ``model``, or an
+    unknown activation.
     """
-    from striate.models import card, weights_source
+    from striate.models import card, known_activation, weights_source
 
+    if activation is not None:
+        known_activation(activation)
     if model != AUTO:
         card(model)
     if weights is None:
-        return Start(model)
-    name = _learned_in(weights) if model == AUTO else model
+        return Start(model, activation=activation)
+    learned = _learned(weights)
+    name = _named(learned, weights) if model == AUTO else model
     known, source = card(name), weights_source(name, weights)
     preparing = source.preprocessing
     if preparing is None and known.channels == 3 and _for_photographs(known.image_size):
         preparing = usual_preparation(known, weights)
-    return Start(name, _kept(weights), preparing, source.classes, keep_size)
+    if activation is None:
+        activation = learned.get("activation")
+    return Start(name, _kept(weights), preparing, source.classes, keep_size, activation)
 
 
 def _for_photographs(image_size: tuple[int, int]) -> bool:
@@ -96,13 +109,18 @@ def _kept(weights: str | Path) -> str:
     return text if text == PRETRAINED or text.startswith(HUB) else str(Path(text).resolve())
 
 
-def _learned_in(weights: str | Path) -> str:
-    """The network that weights without a model belong to, where they are a run or a bundle, which say it."""
+def _learned(weights: str | Path) -> dict[str, Any]:
+    """What a run or a bundle says about the network that its weights belong to; of other weights, nothing."""
     from striate.bundle import read_bundle
     from striate.models.weights_source import bundle_in
 
     folder = bundle_in(Path(weights))
-    name = read_bundle(folder).card.get("model", {}).get("name") if folder is not None else None
+    return dict(read_bundle(folder).card.get("model", {})) if folder is not None else {}
+
+
+def _named(learned: Mapping[str, Any], weights: str | Path) -> str:
+    """The name of that network. Raises ArgumentError where it is not said."""
+    name = learned.get("name")
     if not isinstance(name, str):
         raise ArgumentError(
             f"model must say which network {weights} belongs to, got {AUTO}: give its name, --model NAME."

@@ -58,6 +58,7 @@ def train(
     root: str | Path | None = None,
     augment: str | None = None,
     weights: str | Path | None = None,
+    activation: str | None = None,
     augmentation: Mapping[str, Any] | None = None,
     budget: str | float | None = None,
     listeners: Sequence[Listener] = (),
@@ -71,6 +72,7 @@ def train(
     ``root``: the folder that paths of a CSV are relative to. ``model``: a name of the catalogue, or "auto".
     ``run``: the new run folder. ``image_size``: pixels, one number or (rows, columns). ``augment``: "none",
     "few", "some" or "many", a preset of variations; None takes the one that the images per class ask for.
+    ``activation``: what replaces that of the network's hidden layers, by torch's name ("leaky_relu").
     ``augmentation``: fields of ``striate.data.augment.Augmentation`` that replace the preset's. ``like``: a
     run whose choices are all taken over, its data too if none is given; with the same images, versions and
     kind of machine the weights are the same to the last bit. ``budget``: a time ("90s", "10m", "1h30m") into
@@ -93,11 +95,13 @@ def train(
         )
     if like is not None:
         others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"task": task, "root": root, "augment": augment, "budget": budget}
+        others |= {"task": task, "root": root, "augment": augment, "budget": budget, "activation": activation}
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, run, settings, listeners)
     size = parse_size(image_size)
-    start = start_from(model, weights, keep_size=size is not None)  # refused before any image is read
+    start = start_from(
+        model, weights, keep_size=size is not None, activation=activation
+    )  # refused before any image is read
     asked = {"image_size": size, "skip_bad": skip_bad, **reading(task, root)}
     with joined() as team:
         listeners = listeners if team.leads else ()

@@ -26,6 +26,7 @@ def find_lr(
     steps: Annotated[int, typer.Option(help="Batches to try, each at a higher rate.")] = 100,
     out: Annotated[Path, typer.Option(help="The picture: .svg, .png or .pdf.")] = Path("lr.svg"),
     weights: options.Weights = None,
+    activation: options.Activation = None,
     optimiser: options.Optimiser = None,
     batch_size: options.BatchSize = None,
     seed: options.Seed = None,
@@ -47,6 +48,7 @@ def find_lr(
             data,
             model=model,
             weights=weights,
+            activation=activation,
             image_size=image_size,
             skip_bad=skip_bad,
             steps=steps,
@@ -63,4 +65,5 @@ def find_lr(
     say(f"picture:    {out}")
     words = [data] if data is not None else []
     words += ["--model", found.model] if weights is None else ["--model", found.model, "--weights", weights]
+    words += ["--activation", activation] if activation is not None else []
     next_steps((command("train", *words, "--lr", f"{test.suggestion:.2g}"), "train with it"))

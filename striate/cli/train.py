@@ -51,6 +51,7 @@ def train(
     head_epochs: options.HeadEpochs = None,
     first_layer_lr: options.FirstLayerLr = None,
     freeze_batch_norm: options.FreezeBatchNorm = None,
+    activation: options.Activation = None,
     epochs: options.Epochs = None,
     budget: options.Budget = None,
     batch_size: options.BatchSize = None,
@@ -88,7 +89,7 @@ def train(
     settings = {name: value for name, value in given.items() if name in options.settings()}
     if resume is not None:
         others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"weights": weights, "like": like, "budget": budget}
+        others |= {"weights": weights, "like": like, "budget": budget, "activation": activation}
         others |= {"task": task, "root": root, "augment": augment, "vary": bool(vary)}
         others["mirror"] = mirror is not None
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
@@ -110,6 +111,7 @@ def train(
                 task=task,
                 root=root,
                 weights=weights,
+                activation=activation,
                 augment=augment,
                 augmentation=options.variations(mirror, vary or []) or None,
                 listeners=[progress],

@@ -101,6 +101,13 @@ FreezeBatchNorm = Annotated[
         rich_help_panel=STARTING,
     ),
 ]
+Activation = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME", help="Of the hidden layers: leaky_relu, gelu ... (default: the network's own).",
+        rich_help_panel=LEARNING,
+    ),
+]  # fmt: skip
 Epochs = Annotated[int | None, typer.Option(help="Passes over the images.", rich_help_panel=LEARNING)]
 Budget = Annotated[
     str | None,

@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections import OrderedDict
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate.layers.residual_block import Block
 
@@ -27,6 +26,7 @@ class PreActBasic(Block):
     def __init__(self, in_channels: int, width: int, stride: int = 1) -> None:
         super().__init__()
         self.out_channels = width
+        self.relu = nn.ReLU()
         self.downsample = widening(in_channels, width, stride)
         self.norm1 = nn.BatchNorm2d(in_channels)
         self.conv1 = nn.Conv2d(in_channels, width, 3, stride, 1, bias=False)
@@ -34,9 +34,9 @@ class PreActBasic(Block):
         self.conv2 = nn.Conv2d(width, width, 3, 1, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        active = F.relu(self.norm1(x))
+        active = self.relu(self.norm1(x))
         around: Tensor = x if self.downsample is None else self.downsample(active)
-        inner: Tensor = self.conv2(F.relu(self.norm2(self.conv1(active))))
+        inner: Tensor = self.conv2(self.relu(self.norm2(self.conv1(active))))
         return inner + around
 
 
@@ -50,6 +50,7 @@ class PreActBottleneck(Block):
     def __init__(self, in_channels: int, width: int, stride: int = 1, *, stride_first: bool = False) -> None:
         super().__init__()
         self.out_channels = 4 * width
+        self.relu = nn.ReLU()
         first, second = (stride, 1) if stride_first else (1, stride)
         self.downsample = widening(in_channels, self.out_channels, stride)
         self.norm1 = nn.BatchNorm2d(in_channels)
@@ -60,8 +61,8 @@ class PreActBottleneck(Block):
         self.conv3 = nn.Conv2d(width, self.out_channels, 1, bias=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        active = F.relu(self.norm1(x))
+        active = self.relu(self.norm1(x))
         around: Tensor = x if self.downsample is None else self.downsample(active)
-        inner = self.conv2(F.relu(self.norm2(self.conv1(active))))
-        raised: Tensor = self.conv3(F.relu(self.norm3(inner)))
+        inner = self.conv2(self.relu(self.norm2(self.conv1(active))))
+        raised: Tensor = self.conv3(self.relu(self.norm3(inner)))
         return raised + around

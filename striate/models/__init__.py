@@ -41,6 +41,7 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     vgg_cifar,
     wide_resnet,
 )
+from striate.models.activation import known_activation, replace_activations
 from striate.models.auto import auto
 from striate.models.card import Card
 from striate.models.pretrained import Pretrained, pretrained
@@ -66,11 +67,13 @@ __all__ = [
     "card",
     "create",
     "form_of",
+    "known_activation",
     "list_models",
     "load_weights",
     "minimum_size",
     "outline",
     "pretrained",
     "register",
+    "replace_activations",
     "weights_source",
 ]

@@ -118,13 +118,13 @@ class DenseNet(nn.Module):
             parts[f"denseblock{index}"] = block
             channels = block.out_channels
         parts[f"norm{len(blocks) + 1}"] = nn.BatchNorm2d(channels)
-        self.features = nn.Sequential(parts)
+        self.features, self.relu = nn.Sequential(parts), nn.ReLU()
         self.classifier = nn.Linear(channels, classes)
         he_normal_(self, "fan_in")
         nn.init.zeros_(self.classifier.bias)
 
     def forward(self, x: Tensor) -> Tensor:
-        maps = F.relu(self.features(x))
+        maps = self.relu(self.features(x))
         scores: Tensor = self.classifier(F.adaptive_avg_pool2d(maps, 1).flatten(1))
         return scores
 

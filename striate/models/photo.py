@@ -7,7 +7,6 @@ stem. Global average pooling ends it, so one set of weights takes images of any 
 from __future__ import annotations
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate.layers import ConvBlock, PooledHead, WhitenedStem
 from striate.models.card import Card
@@ -26,6 +25,7 @@ class ResidualBlock(nn.Module):
         super().__init__()
         self.first = ConvBlock(in_channels, out_channels, stride=stride)
         self.second = ConvBlock(out_channels, out_channels, activation=False)
+        self.relu = nn.ReLU()
         self.shortcut: nn.Module = nn.Identity()
         if stride != 1 or in_channels != out_channels:
             self.shortcut = ConvBlock(
@@ -33,7 +33,8 @@ class ResidualBlock(nn.Module):
             )
 
     def forward(self, x: Tensor) -> Tensor:
-        return F.relu(self.shortcut(x) + self.second(self.first(x)))
+        answer: Tensor = self.relu(self.shortcut(x) + self.second(self.first(x)))
+        return answer
 
 
 class PhotoNet(nn.Module):

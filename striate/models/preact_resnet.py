@@ -10,7 +10,6 @@ from collections import OrderedDict
 from functools import partial
 
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate.layers import BlockOf, PreActBasic, PreActBottleneck, Stage, he_normal_
 from striate.models.card import Card
@@ -56,7 +55,7 @@ class PreActResNet(nn.Module):
             stage = Stage(block, channels, width, count, stride=1 if index == 0 else 2)
             self.stages.append(nn.Sequential(OrderedDict(blocks=stage)))
             channels = stage.out_channels
-        self.norm = nn.BatchNorm2d(channels)
+        self.norm, self.relu = nn.BatchNorm2d(channels), nn.ReLU()
         self.head = nn.Sequential(
             OrderedDict(
                 pool=nn.AdaptiveAvgPool2d(1), fc=nn.Conv2d(channels, classes, 1), flatten=nn.Flatten()
@@ -66,7 +65,7 @@ class PreActResNet(nn.Module):
         nn.init.normal_(self.head.get_submodule("fc").get_parameter("weight"), std=0.01)
 
     def forward(self, x: Tensor) -> Tensor:
-        scores: Tensor = self.head(F.relu(self.norm(self.stages(self.stem(x)))))
+        scores: Tensor = self.head(self.relu(self.norm(self.stages(self.stem(x)))))
         return scores
 
 
@@ -92,13 +91,13 @@ class PreActCifar(nn.Module):
         self.layer1 = Stage(block, 16, widths[0], blocks, stride=1)
         self.layer2 = Stage(block, self.layer1.out_channels, widths[1], blocks, stride=2)
         self.layer3 = Stage(block, self.layer2.out_channels, widths[2], blocks, stride=2)
-        self.norm = nn.BatchNorm2d(self.layer3.out_channels)
+        self.norm, self.relu = nn.BatchNorm2d(self.layer3.out_channels), nn.ReLU()
         self.avgpool = nn.AdaptiveAvgPool2d(1)
         self.fc = nn.Linear(self.layer3.out_channels, classes)
         he_normal_(self)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = F.relu(self.norm(self.layer3(self.layer2(self.layer1(self.conv1(x))))))
+        x = self.relu(self.norm(self.layer3(self.layer2(self.layer1(self.conv1(x))))))
         scores: Tensor = self.fc(self.avgpool(x).flatten(1))
         return scores
 

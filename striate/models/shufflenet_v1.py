@@ -13,7 +13,6 @@ from functools import partial
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from striate.models.card import Card
 from striate.models.registry import register
@@ -50,13 +49,14 @@ class ShuffleUnit(nn.Module):
         self.conv3 = nn.Conv2d(inner, given, 1, groups=groups, bias=False)
         self.bn3 = nn.BatchNorm2d(given)
         self.pool = nn.AvgPool2d(3, 2, 1) if stride == 2 else None
+        self.relu = nn.ReLU()
 
     def forward(self, x: Tensor) -> Tensor:
-        branch = self.shuffle(F.relu(self.bn1(self.conv1(x))))
+        branch = self.shuffle(self.relu(self.bn1(self.conv1(x))))
         branch = self.bn3(self.conv3(self.bn2(self.conv2(branch))))
-        if self.pool is None:
-            return F.relu(x + branch)
-        return F.relu(torch.cat([self.pool(x), branch], dim=1))
+        both = x + branch if self.pool is None else torch.cat([self.pool(x), branch], dim=1)
+        answer: Tensor = self.relu(both)
+        return answer
 
 
 class ShuffleNetV1(nn.Module):

@@ -68,7 +68,7 @@ def advice(layers: Sequence[LayerMove]) -> str | None:
         return None
     return (
         f"{fastest.name}: one step at the end of an epoch changes its weights by {fastest.update:.0%} of "
-        "themselves, and what they know with it: lower lr."
+        "themselves, and what they know with it: lower --lr."
     )
 
 

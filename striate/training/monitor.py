@@ -17,7 +17,8 @@ LONG_SILENCE = 3  # epochs
 LONG_WAIT = 0.3  # share of an epoch's time spent waiting for data, likewise
 
 ADVICE_FOR_WAITING = (
-    f"Training waits for data more than {LONG_WAIT:.0%} of the time: use less augmentation or smaller images."
+    f"Training waits for data more than {LONG_WAIT:.0%} of the time: vary images less (--augment none) or "
+    "take smaller ones (--image-size)."
 )
 
 _RELUS = frozenset((F.relu, F.relu_, F.relu6, torch.relu, torch.relu_, Tensor.relu, Tensor.relu_))
@@ -77,14 +78,14 @@ class Silence:
             if self._epochs[layer.place] == LONG_SILENCE:
                 found.append(
                     f"{layer.place}: {layer.share:.0%} of {layer.channels} ReLU channels have been silent "
-                    f"for {LONG_SILENCE} epochs and no longer learn: lower lr, lengthen warmup, or put a "
-                    "normalisation before the ReLU."
+                    f"for {LONG_SILENCE} epochs and no longer learn: lower --lr, raise --warmup, or take "
+                    "--activation leaky_relu."
                 )
             if (layer.saturated or 0) >= MANY_SATURATED and layer.place not in self._saturated:
                 self._saturated.add(layer.place)
                 found.append(
                     f"{layer.place}: {layer.saturated:.0%} of its values stand at an end of the activation, "
-                    "where it has no slope: lower lr, or put a normalisation before it."
+                    "where it has no slope: lower --lr, raise --warmup, or take --activation relu."
                 )
         return found
 

@@ -288,8 +288,8 @@ def test_dead_units_are_told_once() -> None:
     run(None, heard, module=module, lr=1e-6)
     warnings = [event.message for event in heard.of(events.Warned)]
     assert warnings == [
-        "5: 75% of 8 ReLU channels have been silent for 3 epochs and no longer learn: lower lr, lengthen "
-        "warmup, or put a normalisation before the ReLU."
+        "5: 75% of 8 ReLU channels have been silent for 3 epochs and no longer learn: lower --lr, raise "
+        "--warmup, or take --activation leaky_relu."
     ]
     assert heard.of(events.EpochEnded)[0].dead_relu_share == 6 / 16
 
@@ -309,7 +309,8 @@ def test_waiting_for_data_is_told() -> None:
     heard = Heard()
     run(None, heard, batches=Slow(), clock=clock)
     assert [event.message for event in heard.of(events.Warned)] == [
-        "Training waits for data more than 30% of the time: use less augmentation or smaller images."
+        "Training waits for data more than 30% of the time: vary images less (--augment none) or take "
+        "smaller ones (--image-size)."
     ]
     assert heard.of(events.EpochEnded)[0].data_wait_share == 1.0
 
