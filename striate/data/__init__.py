@@ -19,7 +19,7 @@ In the order in which a dataset passes through the files:
     check, twins, likeness, findings   what is wrong with a source, before a night is spent on it
     augment, presets   how training images are varied at random
     draws, sampling    random numbers and orders by construction: functions of seed, epoch and index
-    cropping, colour, randaugment, mixing, variation   (torch) the variations carried out
+    stretch, cropping, colour, randaugment, mixing, variation   (torch) sizes and variations carried out
     batches     (torch) batches that any step can resume
 
 Everything above the last two lines runs without torch.

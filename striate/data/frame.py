@@ -10,16 +10,18 @@ from __future__ import annotations
 import hashlib
 import json
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any
 
 import numpy as np
 import PIL
 from numpy.typing import NDArray
+from PIL import Image
 
-from striate.data.decode import decode_picture, pixels_of
+from striate.data.decode import decode_picture
 from striate.data.likeness import hash_of
 from striate.data.listing import ImageFile
-from striate.data.preprocess import FILTERS, Preprocessing
+from striate.data.preprocess import Preprocessing
 
 _LARGER = 8 / 7  # 256 for 224, as has been usual since Krizhevsky et al. 2012
 _STEP = 32
@@ -50,14 +52,18 @@ class Frame:
         # Twice the size is kept before the filter, so that decoding JPEGs small does not show.
         at_least = (round(2 * height / share), round(2 * width / share))
         picture = decode_picture(file.read(), channels, name=file.key, at_least=at_least)
-        likeness = hash_of(picture)
         if not self.whole:
-            return self.preprocessing.fit_picture(picture), likeness
-        return pixels_of(picture.resize((width, height), FILTERS[self.preprocessing.resample])), likeness
+            return self.preprocessing.fit_picture(picture), hash_of(picture)
+        from striate.data.stretch import stretched
+
+        array = np.array(picture).reshape(picture.height, picture.width, channels)
+        pixels = stretched(array, (height, width), self.preprocessing.resample)
+        return pixels, hash_of(Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels))
 
     def to_json(self) -> dict[str, Any]:
         """Everything that decides the pixels."""
-        return {"whole": self.whole, "shape": list(self.shape), "pillow": PIL.__version__} | {
+        made_by = {"pillow": PIL.__version__} | ({"torch": version("torch")} if self.whole else {})
+        return {"whole": self.whole, "shape": list(self.shape), **made_by} | {
             name: getattr(self.preprocessing, name) for name in ("resize", "resample", "crop")
         }
 
