@@ -14,6 +14,7 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -92,6 +93,27 @@ def make_room(needed: int, keep: Path | None = None) -> bool:
         remove(entry)
         taken -= entry.bytes
     return needed <= _free()
+
+
+@contextmanager
+def alone(name: str) -> Iterator[None]:
+    """Inside, no other process is inside under the same name; whoever dies lets go of it.
+
+    Where nothing can be locked nobody waits: the work is then done twice, and right both times.
+    """
+    lock = cache_folder() / "locks" / name
+    try:
+        import fcntl
+
+        lock.parent.mkdir(parents=True, exist_ok=True)
+        file = lock.open("ab")
+    except (ImportError, OSError):  # Windows, or a cache that cannot be written
+        yield
+        return
+    with file:
+        with suppress(OSError):  # a network disk without locks
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def remove(entry: Entry) -> None:

@@ -22,7 +22,7 @@ from typing import BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.cache import cache_folder, make_room, place_of
+from striate.data.cache import alone, cache_folder, make_room, place_of
 from striate.data.frame import Frame
 from striate.data.likeness import BYTES
 from striate.data.listing import ImageFile
@@ -79,8 +79,17 @@ def write_pack(
     ``files``: digest -> a file with this content. No pack: there is no room for it, within the limit or on
     the disk.
     """
-    old = open_pack(source, frame)
     path = _path(source, frame)
+    with alone(path.name):  # of several processes one decodes, the others find it
+        return _written(path, source, frame, files, on_progress)
+
+
+def _written(
+    path: Path, source: str, frame: Frame, files: Mapping[str, ImageFile], on_progress: Progress | None
+) -> tuple[Pack | None, dict[str, str]]:
+    old = open_pack(source, frame)
+    if old is not None and files.keys() <= old.rows.keys():
+        return old, {}
     size = int(np.prod(frame.shape)) * len(files)
     if not make_room(size, keep=path if old is not None else None):
         return None, {}

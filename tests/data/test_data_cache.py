@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -125,6 +127,26 @@ def test_damaged_and_unfinished_packs_are_not_used(
         drawn.clear()
         data = open_dataset(tmp_path / "photos", image_size=(80, 80))
         assert len(drawn) == 16 and data.fingerprint == whole.fingerprint
+
+
+def test_of_two_processes_one_decodes_and_the_other_finds_it(draw: Draw, tmp_path: Path, empty: Path) -> None:
+    photos(draw)
+    code = (
+        "import os, sys; from pathlib import Path\n"
+        "from striate.data import store, frame; from striate.data.catalogue import open_dataset\n"
+        "store.SMALL, draw = 0, frame.Frame.draw\n"
+        "def counted(self, file):\n"
+        "    Path(sys.argv[2], f'{os.getpid()}-{file.key}'.replace('/', '_')).touch()\n"
+        "    return draw(self, file)\n"
+        "frame.Frame.draw = counted\n"
+        "print(open_dataset(sys.argv[1], image_size=(80, 80)).fingerprint)"
+    )
+    (tmp_path / "drawn").mkdir()
+    words = [sys.executable, "-c", code, str(tmp_path / "photos"), str(tmp_path / "drawn")]
+    both = [subprocess.Popen(words, stdout=subprocess.PIPE, text=True) for _ in range(2)]
+    assert len({one.communicate(timeout=120)[0] for one in both}) == 1
+    assert [one.returncode for one in both] == [0, 0]
+    assert len(list((tmp_path / "drawn").iterdir())) == 16
 
 
 def test_a_full_disk_is_no_failure(
