@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
 
+from striate.data.facts import FactStore, stamp_of
 from striate.data.listing import SPLIT_OF, ImageFile, Listing, Task, in_order, left_out_note, readable
 from striate.data.tar import TarSample, read_tar
 from striate.errors import DataError
@@ -76,7 +77,9 @@ def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Li
     root = _common(tars)
     left_out: list[str] = []
     names = {tar: readable(tar.relative_to(root).with_suffix("").as_posix()) for tar in tars}
-    samples = [(tar, sample) for tar in tars for sample in read_tar(tar, left_out)]
+    known = FactStore(f"{root}/*.tar")
+    samples = [(tar, sample) for tar in tars for sample in _indexed(tar, known, left_out)]
+    known.save()
     if not samples:
         raise DataError(f"{name} holds no images: write each as NAME.jpg with its label in NAME.cls.")
     several = any(len(sample.labels) > 1 for _, sample in samples)
@@ -90,11 +93,30 @@ def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Li
         file = ImageFile(tar, f"{names[tar]}/{sample.name}", labels, sample.span)
         parts.setdefault(splits[tar], []).append(file)
     order = in_order([label for _, sample in samples for label in sample.labels])
-    known = tuple(meaning.get(label, label) for label in order)
-    classes = {split: _seen(known, files) for split, files in parts.items()}
+    names_in_order = tuple(meaning.get(label, label) for label in order)
+    classes = {split: _seen(names_in_order, files) for split, files in parts.items()}
     return Listing(
         Path(name), {s: tuple(files) for s, files in parts.items()}, classes, left_out_note(left_out), task
     )
+
+
+def _indexed(tar: Path, known: FactStore, left_out: list[str]) -> list[TarSample]:
+    """What ``read_tar`` finds, or found when the tar was last read."""
+    stamp = stamp_of(tar)
+    try:
+        rows, others = known.get(str(tar), stamp)
+        samples = [
+            TarSample(str(name), (int(start), int(size)), tuple(map(str, labels)))
+            for name, start, size, labels in rows
+        ]
+        left_out += map(str, others)
+        return samples
+    except (TypeError, ValueError):  # nothing is known, or not in this form
+        own: list[str] = []
+        samples = read_tar(tar, own)
+        known.put(str(tar), stamp, [[[s.name, *s.span, list(s.labels)] for s in samples], own])
+        left_out += own
+        return samples
 
 
 def _seen(known: Sequence[str], files: Iterable[ImageFile]) -> tuple[str, ...]:

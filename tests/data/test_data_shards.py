@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from striate.data import shards as room
 from striate.data.catalogue import open_dataset
 from striate.data.shards import expand
 from striate.data.source import read_source
@@ -84,6 +85,24 @@ def test_shards_are_read_map_style(tar: Callable[..., Path], tmp_path: Path) -> 
     assert len(one.train) + len(one.val or ()) == 10
     with pytest.raises(DataError, match=r"shard-003\.tar does not exist \(2 of 5 shards are missing\)"):
         open_dataset(str(tmp_path / "shard-{000..004}.tar"))
+
+
+def test_a_shard_is_indexed_once_until_it_changes(
+    tar: Callable[..., Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read: list[str] = []
+    index = room.read_tar
+    monkeypatch.setattr(room, "read_tar", lambda tar, out: (read.append(tar.name), index(tar, out))[1])
+    monkeypatch.setattr("striate.data.facts._TOO_NEW", -1e9)
+    for number in range(3):
+        tar(f"shard-{number}.tar", *shard(10 * number), ("readme.cls", b"1"))
+    first = read_source(str(tmp_path / "shard-{0..2}.tar"))
+    again = read_source(str(tmp_path / "shard-{0..2}.tar"))
+    assert read == ["shard-0.tar", "shard-1.tar", "shard-2.tar"]
+    assert again == first and "readme (a label without an image)" in again.notes[0]  # type: ignore[union-attr]
+    tar("shard-1.tar", *shard(50, 4))
+    grown = read_source(str(tmp_path / "shard-{0..2}.tar"))
+    assert read[3:] == ["shard-1.tar"] and len(grown.parts["all"]) == 24  # type: ignore[union-attr]
 
 
 def test_splits_by_name_and_what_is_held_out_without_them(tar: Callable[..., Path], tmp_path: Path) -> None:
