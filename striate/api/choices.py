@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
@@ -51,6 +52,17 @@ class Choice:
     augmentation: dict[str, Any]
     budget: dict[str, Any] | None = None
     """What was measured to choose the number of epochs, where a time was given."""
+
+    @property
+    def note(self) -> str:
+        """How images are varied, and what changes that."""
+        from striate.data.augment import Augmentation
+        from striate.data.presets import in_words
+
+        how = Augmentation.from_json(self.augmentation)
+        if how == Augmentation():
+            return "Training images are not varied. --augment and --vary change that."
+        return f"Training images are varied by: {in_words(how)}. --augment, --no-mirror, --vary change that."
 
     @property
     def seed(self) -> int:
@@ -225,7 +237,6 @@ def _sample(folder: RunFolder, dataset: Dataset) -> str:
 
 def hint(source: str) -> str:
     """The data's part of a run's name: letters, digits and dashes."""
-    name = Path(source).resolve().name if Path(source).exists() else source
-    return (
-        "".join(letter if letter.isalnum() or letter in "-_" else "-" for letter in name).strip("-") or "data"
-    )
+    path = Path(source)
+    name = path.resolve().name if path.exists() else source.partition("?")[0].rpartition("/")[2]
+    return "-".join(re.findall(r"\w+", name.removesuffix(".tar"))) or "data"

@@ -127,7 +127,7 @@ def train(
                 found = team.tell(lambda: plan(chosen_for, _built, dataset, left))
             chosen = replace(chosen_for(found["epochs"]), budget={**found, "seconds": seconds})
             notes = [f"{found['epochs']} epochs are planned into the {seconds:g} s."]
-        notes = [*dataset.notes, *start.notes(dataset.image_size, model), *notes]
+        notes = [*dataset.notes, *start.notes(dataset.image_size, model), chosen.note, *notes]
         return _begin(dataset, chosen, asked, run, notes, listeners, team)
 
 

@@ -49,6 +49,17 @@ def preset(dataset: Dataset, name: str | None = None) -> Augmentation:
     return Augmentation(shift=max(1, side // 14), erase=side // 7)
 
 
+def in_words(how: Augmentation) -> str:
+    """What is varied, as ``--vary`` takes it: "flip, shift=2, erase=4"; "nothing" where nothing is."""
+    plain = Augmentation().to_json()
+    changed = {name: value for name, value in how.to_json().items() if value != plain[name]}
+    words = [
+        name if value is True else f"{name}={','.join(map(str, value)) if isinstance(value, list) else value}"
+        for name, value in changed.items()
+    ]
+    return ", ".join(words) or "nothing"
+
+
 _PHOTOGRAPHS = {
     "few": Augmentation(flip=True, scale_crop=(0.35, 1.0), brightness=0.2, contrast=0.2),
     "some": Augmentation(flip=True, scale_crop=(0.35, 1.0), brightness=0.1, contrast=0.1),

@@ -29,6 +29,7 @@ def repeat_part(run: Contents) -> RepeatPart:
     machine = {**run.settings.get("machine", {}), **result.get("machine", {})}
     tables = {
         "Settings": run.settings.get("settings", {}),
+        "Variation of training images": run.settings.get("augmentation", {}),
         "Network": run.settings.get("model", {}),
         "Version and seed": versions,
         "Device": run.settings.get("device", {}),

@@ -13,7 +13,7 @@ from striate.data.augment import Augmentation
 from striate.data.catalogue import open_dataset
 from striate.data.dataset import Dataset, ImageSet
 from striate.data.preprocess import Preprocessing
-from striate.data.presets import preset
+from striate.data.presets import in_words, preset
 from striate.data.variation import Varied
 from striate.errors import ArgumentError
 
@@ -228,6 +228,12 @@ def test_presets() -> None:
         for channels in (1, 3):
             for source in ("mine", "fashion-x"):
                 preset(data_of(side, channels, source)).check_fits((side, side))
+
+
+def test_a_preset_in_words() -> None:
+    assert in_words(Augmentation()) == "nothing"
+    how = Augmentation(flip=True, erase=4, scale_crop=(0.35, 1.0), rand_augment=(2, 9))
+    assert in_words(how) == "flip, erase=4, scale_crop=0.35,1.0, rand_augment=2,9"
 
 
 def test_json() -> None:
