@@ -158,9 +158,17 @@ def _imbalance(run: Contents) -> list[Advice]:
         Advice(
             f"{most} has {max(counts) / min(counts):.0f} times as many training images as {least} "
             f"({max(counts):,} and {min(counts):,}).",
-            "Read the recall of each class rather than the accuracy, and add images to the small classes.",
+            "Read the recall of each class rather than the accuracy; add images to the small classes, or "
+            "train with --balance loss or sampler.",
         )
     ]
+
+
+def _found_in_the_data(run: Contents) -> list[Advice]:
+    """Pictures in two splits or with two labels; imbalance has a rule of its own."""
+    found = (run.data or {}).get("findings", [])
+    told = [one for one in found if one["rule"] not in ("imbalance", "few-images")]
+    return [Advice(str(one["message"]), "The section about the data names the files.") for one in told]
 
 
 def _waiting_for_images(run: Contents) -> list[Advice]:
@@ -199,6 +207,7 @@ RULES: tuple[Callable[[Contents], list[Advice]], ...] = (
     _sure_and_wrong,
     _weak_class,
     _mixed_up,
+    _found_in_the_data,
     _imbalance,
     _past_the_best,
     _still_rising,

@@ -7,6 +7,8 @@ from typing import Any
 
 from striate.report.wording import count
 
+SHOWN = 8  # files of a finding
+
 # Fields of preprocessing.json in words; size and channels stand above them.
 _WORDS = {
     "resize": "fitted to size by",
@@ -31,6 +33,8 @@ class MaterialPart:
     splits: list[Split]
     rows: list[tuple[str, str]]
     notes: list[str]
+    findings: list[tuple[str, list[str]]]
+    """What would mislead: (sentence, the first files)."""
 
 
 def material_part(data: dict[str, Any]) -> MaterialPart:
@@ -43,7 +47,11 @@ def material_part(data: dict[str, Any]) -> MaterialPart:
     preprocessing = data.get("preprocessing") or {}
     rows += [(words, _plain(preprocessing[name])) for name, words in _WORDS.items() if name in preprocessing]
     splits = [_split(name, split) for name, split in data["splits"].items() if split]
-    return MaterialPart(splits, rows, [str(note) for note in data.get("notes", [])])
+    findings = [
+        (str(found["message"]), [str(file) for file in found["files"][:SHOWN]])
+        for found in data.get("findings", [])
+    ]
+    return MaterialPart(splits, rows, [str(note) for note in data.get("notes", [])], findings)
 
 
 def _split(name: str, split: dict[str, Any]) -> Split:

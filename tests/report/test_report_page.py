@@ -17,7 +17,7 @@ import striate
 from striate.errors import MissingExtraError, RunError
 from striate.report import write_report
 from striate.report.wording import percent
-from striate.runs import RunFolder, read_json
+from striate.runs import RunFolder, read_json, write_json
 
 
 def written(run: RunFolder) -> str:
@@ -50,6 +50,21 @@ def test_the_page_tells_what_the_files_say(run: RunFolder) -> None:
     assert sum(tag == "svg" for tag, _ in page.tags) == 4
     assert "training 82.5%" in page.text
     assert "12,346" in page.text
+
+
+def test_what_the_data_would_mislead_about_is_told_with_its_files(run: RunFolder) -> None:
+    message = "Nearly the same picture lies in more than one split, so that accuracy looks too good: 9 pairs."
+    files = [f"train/{k}.png ~ val/<{k}>.jpg" for k in range(9)]
+    finding = {
+        "severity": "warning",
+        "rule": "near-duplicates-across-splits",
+        "message": message,
+        "files": files,
+    }
+    write_json(run.data, {**read_json(run.data), "findings": [finding]})
+    page = Page(written(run))
+    assert page.text.count(message) == 2  # as advice, and where the data is told about
+    assert files[7] in page.text and files[8] not in page.text
 
 
 def test_each_cell_of_the_matrix_is_a_sentence(run: RunFolder) -> None:
