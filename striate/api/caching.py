@@ -67,7 +67,9 @@ def _kept(entry: Entry) -> Kept:
 
 def _source(entry: Entry) -> str:
     """What the entry was made of, where it says so."""
-    card = entry.path / "pack.json" if entry.kind == "packs" else entry.path
+    card = {"packs": entry.path / "pack.json", "shards": entry.path / "source.json"}.get(
+        entry.kind, entry.path
+    )
     with suppress(OSError, ValueError, KeyError, TypeError):
         if card.suffix == ".json":
             return str(json.loads(card.read_text(encoding="utf-8"))["source"])

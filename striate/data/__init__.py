@@ -4,6 +4,7 @@ In the order in which a dataset passes through the files:
 
     source      which kind of source a name means
     folder, table, shards (tar)    files: class folders, a CSV, tars         listing     what they list
+    braces, remote (transfer)      patterns of shards; shards behind addresses, fetched once
     named (download), npz, idx     sets that are arrays already              arrays      checked
     scan        one look at every file: content digest, size, grey or colour, readable or not
     cache, facts   what is kept, and what a look told, for as long as a file stays as it is

@@ -14,9 +14,10 @@ import os
 import re
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from striate.errors import ArgumentError
 
@@ -53,7 +54,8 @@ def cache_folder() -> Path:
 
 def place_of(source: str) -> str:
     """A short name for a source, the same from wherever it is named."""
-    return hashlib.sha256(os.fsencode(Path(source).absolute())).hexdigest()[:20]
+    whole = source if "://" in source else Path(source).absolute()
+    return hashlib.sha256(os.fsencode(whole)).hexdigest()[:20]
 
 
 def entries() -> list[Entry]:
@@ -79,15 +81,15 @@ def limit() -> int:
 def make_room(needed: int, keep: Path | None = None) -> bool:
     """Whether ``needed`` bytes fit into the limit and onto the disk, once the least recently used have gone.
 
-    ``keep`` is never removed. Nothing is removed in vain.
+    ``keep`` and what a process holds are never removed. Nothing is removed in vain.
     """
     most = limit()
-    limited = [entry for entry in entries() if entry.kind in LIMITED and entry.path != keep]
-    kept = sum(entry.bytes for kind in LIMITED for entry in _of_kind(kind) if entry.path == keep)
-    if needed + kept > most or needed > _free() + sum(entry.bytes for entry in limited):
+    limited = [entry for entry in entries() if entry.kind in LIMITED]
+    idle = [entry for entry in limited if entry.path != keep and not _is_held(entry.path)]
+    taken, could_go = (sum(entry.bytes for entry in some) for some in (limited, idle))
+    if needed + taken - could_go > most or needed > _free() + could_go:
         return False
-    taken = kept + sum(entry.bytes for entry in limited)
-    for entry in limited:
+    for entry in idle:
         if taken + needed <= most and needed <= _free():
             break
         remove(entry)
@@ -101,6 +103,40 @@ def alone(name: str) -> Iterator[None]:
 
     Where nothing can be locked nobody waits: the work is then done twice, and right both times.
     """
+    file = _locked(name, shared=False, wait=True)
+    try:
+        yield
+    finally:
+        if file is not None:
+            file.close()
+
+
+def hold(path: Path) -> None:
+    """Until this process ends, no process makes room by removing ``path``, which it reads from."""
+    if path not in _HELD:
+        _HELD[path] = _locked(f"{path.name}.held", shared=True, wait=True)
+
+
+_HELD: dict[Path, BinaryIO | None] = {}
+
+
+def _is_held(path: Path) -> bool:
+    if path in _HELD:
+        return True
+    try:
+        file = _locked(f"{path.name}.held", shared=False, wait=False)
+    except BlockingIOError:
+        return True
+    if file is not None:
+        file.close()
+    return False
+
+
+def _locked(name: str, *, shared: bool, wait: bool) -> BinaryIO | None:
+    """A file that is locked until it is closed; None where nothing can be locked.
+
+    Raises BlockingIOError when somebody else has it, unless it is waited for.
+    """
     lock = cache_folder() / "locks" / name
     try:
         import fcntl
@@ -108,12 +144,15 @@ def alone(name: str) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         file = lock.open("ab")
     except (ImportError, OSError):  # Windows, or a cache that cannot be written
-        yield
-        return
-    with file:
-        with suppress(OSError):  # a network disk without locks
-            fcntl.flock(file, fcntl.LOCK_EX)
-        yield
+        return None
+    try:
+        fcntl.flock(file, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        file.close()
+        raise
+    except OSError:  # a network disk without locks
+        pass
+    return file
 
 
 def remove(entry: Entry) -> None:

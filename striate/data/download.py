@@ -1,17 +1,12 @@
-"""Fetch a file over HTTP: progress, resume after an interruption, and nothing kept that is not verified."""
+"""A file whose content is known, from the first server that has it: nothing is kept that is not verified."""
 
 from __future__ import annotations
 
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Sequence
-from http.client import HTTPException
 from pathlib import Path
 
+from striate.data.transfer import FAILURES, Transfer, reason
 from striate.errors import DataError
-
-_PART = 1 << 16  # bytes between two reports of progress
-_PATIENCE = 30  # seconds without a byte
 
 
 def fetch(
@@ -32,9 +27,11 @@ def fetch(
         target.parent.mkdir(parents=True, exist_ok=True)
         for url in urls:
             try:
-                _continue(url, part, on_progress)
-            except (urllib.error.URLError, HTTPException, TimeoutError, ConnectionError) as error:
-                failures.append(f"{url}: {getattr(error, 'reason', None) or error}")
+                for there, total in Transfer(url, part).go_on():
+                    if on_progress is not None:
+                        on_progress(there, total)
+            except FAILURES as error:
+                failures.append(f"{url}: {reason(error)}")
                 continue
             if is_right(part.read_bytes()):
                 part.replace(target)
@@ -49,27 +46,3 @@ def fetch(
         f"{target.name} could not be downloaded ({'; '.join(failures)}): try again (it goes on where it "
         f"stopped), or put the file into {target.parent} yourself."
     )
-
-
-def _continue(url: str, part: Path, on_progress: Callable[[int, int], None] | None) -> None:
-    """Append to ``part`` what it lacks; start again where the server cannot go on in the middle."""
-    have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
-    try:
-        response = urllib.request.urlopen(request, timeout=_PATIENCE)
-    except urllib.error.HTTPError as error:
-        if error.code == 416:  # nothing is left to send: the part is whole, or not of this file
-            return
-        raise
-    with response:
-        if response.status != 206:
-            have = 0
-        total = have + int(response.headers.get("Content-Length", 0))
-        with part.open("ab" if have else "wb") as file:
-            while block := response.read(_PART):
-                file.write(block)
-                have += len(block)
-                if on_progress is not None:
-                    on_progress(have, total)
-    if have < total:
-        raise ConnectionError(f"the connection ended after {have:,} of {total:,} bytes")

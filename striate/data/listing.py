@@ -57,8 +57,8 @@ class ImageFile:
 class Listing:
     """The files of a source, sorted. There is only the split "all" where the source gives none."""
 
-    root: Path
-    """What the source is called in messages; keys are paths from here."""
+    root: Path | str
+    """What the source is called in messages."""
     parts: Mapping[str, tuple[ImageFile, ...]]
     """Split -> its files."""
     classes: Mapping[str, tuple[str, ...]]

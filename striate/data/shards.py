@@ -7,50 +7,17 @@ say what the numbers 0, 1, 2 in them mean. Local shards are indexed once and rea
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import product
-from pathlib import Path
+from pathlib import Path, PurePath
 
 from striate.data.facts import FactStore, stamp_of
 from striate.data.listing import SPLIT_OF, ImageFile, Listing, Task, in_order, left_out_note, readable
 from striate.data.tar import TarSample, read_tar
 from striate.errors import DataError
 
-MOST_SHARDS = 1_000_000
-_BRACES = re.compile(r"\{([^{}]*)\}")
-_RANGE = re.compile(r"(\d+)\.\.(\d+)")
 _NAMES_OF_CLASSES = ("classes.txt", "classnames.txt")
 _SHOWN = 5
-
-
-def expand(pattern: str) -> list[str]:
-    """The names that a pattern with braces stands for: {000..999} counts, {train,val} lists.
-
-    Raises DataError: more than a million, a range that counts backwards.
-    """
-    parts = _BRACES.split(pattern)
-    choices = [_alternatives(part, pattern) if place % 2 else [part] for place, part in enumerate(parts)]
-    total = 1
-    for choice in choices:
-        total *= len(choice)
-    if total > MOST_SHARDS:
-        raise DataError(f"{pattern} names {total:,} shards, at most {MOST_SHARDS:,} are read: name fewer.")
-    return ["".join(one) for one in product(*choices)]
-
-
-def _alternatives(text: str, pattern: str) -> list[str]:
-    counted = _RANGE.fullmatch(text)
-    if counted is None:
-        return text.split(",")
-    first, last = counted.groups()
-    if int(first) > int(last):
-        raise DataError(f"{pattern} counts backwards, from {first} to {last}: exchange them.")
-    if int(last) - int(first) >= MOST_SHARDS:
-        raise DataError(f"{pattern} names over {MOST_SHARDS:,} shards: name fewer.")
-    width = len(first) if first.startswith("0") else 0
-    return [f"{number:0{width}}" for number in range(int(first), int(last) + 1)]
 
 
 def tars_in(folder: Path) -> list[Path]:
@@ -63,9 +30,12 @@ def _is_split(entry: Path) -> bool:
     return entry.is_dir() and entry.name.casefold() in SPLIT_OF
 
 
-def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Listing:
+def read_shards(
+    name: str, tars: Sequence[Path], task: Task | None = None, places: Sequence[PurePath] | None = None
+) -> Listing:
     """The images of tars. ``name`` is what messages call them; ``task`` as in ``read_table``.
 
+    ``places``: where each tar belongs, which decides its split and its images' keys; None: where it lies.
     Raises DataError: shards that are missing or damaged, images without a label, a split of some shards only.
     """
     missing = [tar for tar in tars if not tar.is_file()]
@@ -74,9 +44,13 @@ def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Li
             f"{missing[0]} does not exist ({len(missing):,} of {len(tars):,} shards are missing): check the "
             "pattern, or fetch them."
         )
-    root = _common(tars)
+    places = places or tars
+    root = _common(places)
     left_out: list[str] = []
-    names = {tar: readable(tar.relative_to(root).with_suffix("").as_posix()) for tar in tars}
+    names = {
+        tar: readable(place.relative_to(root).with_suffix("").as_posix())
+        for tar, place in zip(tars, places, strict=True)
+    }
     known = FactStore(f"{root}/*.tar")
     samples = [(tar, sample) for tar in tars for sample in _indexed(tar, known, left_out)]
     known.save()
@@ -86,7 +60,7 @@ def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Li
     task = task or ("labels" if several else "classes")
     _refuse_wrong_labels(name, task, samples, names)
     meaning = _names_of_classes(tars, {label for _, sample in samples for label in sample.labels})
-    splits = _splits(name, tars)
+    splits = dict(zip(tars, _splits(name, places), strict=True))
     parts: dict[str, list[ImageFile]] = {}
     for tar, sample in samples:
         labels = tuple(meaning.get(label, label) for label in sample.labels)
@@ -96,7 +70,7 @@ def read_shards(name: str, tars: Sequence[Path], task: Task | None = None) -> Li
     names_in_order = tuple(meaning.get(label, label) for label in order)
     classes = {split: _seen(names_in_order, files) for split, files in parts.items()}
     return Listing(
-        Path(name), {s: tuple(files) for s, files in parts.items()}, classes, left_out_note(left_out), task
+        name, {s: tuple(files) for s, files in parts.items()}, classes, left_out_note(left_out), task
     )
 
 
@@ -125,12 +99,14 @@ def _seen(known: Sequence[str], files: Iterable[ImageFile]) -> tuple[str, ...]:
     return tuple(label for label in known if label in seen)
 
 
-def _common(tars: Sequence[Path]) -> Path:
+def _common(places: Sequence[PurePath]) -> PurePath:
     """The deepest folder above all shards."""
-    try:
-        return Path(os.path.commonpath([tar.parent for tar in tars]))
-    except ValueError:  # two drives of Windows, or a path from the root among others
-        raise DataError(f"{tars[0]} and {tars[-1]} must lie below one folder: put them there.") from None
+    if len({place.anchor for place in places}) > 1:  # two drives of Windows, or a path from the root
+        raise DataError(f"{places[0]} and {places[-1]} must lie below one folder: put them there.")
+    common = places[0].parent
+    while not all(place.is_relative_to(common) for place in places):
+        common = common.parent
+    return common
 
 
 def _refuse_wrong_labels(
@@ -172,29 +148,28 @@ def _names_of_classes(tars: Sequence[Path], labels: set[str]) -> dict[str, str]:
 
 
 def _beside(tars: Sequence[Path]) -> Iterator[Path]:
-    for folder in (tars[0].parent, _common(tars)):
+    for folder in (tars[0].parent, Path(_common(tars))):
         for name in _NAMES_OF_CLASSES:
             if (folder / name).is_file():
                 yield folder / name
 
 
-def _splits(name: str, tars: Sequence[Path]) -> dict[Path, str]:
+def _splits(name: str, places: Sequence[PurePath]) -> list[str]:
     """The split of each shard, "all" for all where none is named."""
-    found = {tar: _split_of(tar) for tar in tars}
-    named = {split for split in found.values() if split is not None}
-    unnamed = [tar for tar, split in found.items() if split is None]
+    found = [_split_of(place) for place in places]
+    named = sorted({split for split in found if split is not None})
     if not named:
-        return dict.fromkeys(tars, "all")
-    if unnamed:
+        return ["all"] * len(places)
+    if None in found:
         raise DataError(
-            f"Of {name} some shards belong to {' and '.join(sorted(named))}, {unnamed[0].name} does not say: "
-            "let its name begin with train-, val- or test-."
+            f"Of {name} some shards belong to {' and '.join(named)}, {places[found.index(None)].name} does "
+            "not say: let its name begin with train-, val- or test-."
         )
     if "train" not in named:
-        raise DataError(f"{name} has shards of {' and '.join(sorted(named))} but none of train: add them.")
-    return {tar: split for tar, split in found.items() if split is not None}
+        raise DataError(f"{name} has shards of {' and '.join(named)} but none of train: add them.")
+    return [split for split in found if split is not None]
 
 
-def _split_of(tar: Path) -> str | None:
-    first = re.split(r"[-._]", tar.name.casefold())[0]
-    return SPLIT_OF.get(first) or SPLIT_OF.get(tar.parent.name.casefold())
+def _split_of(place: PurePath) -> str | None:
+    first = re.split(r"[-._]", place.name.casefold())[0]
+    return SPLIT_OF.get(first) or SPLIT_OF.get(place.parent.name.casefold())

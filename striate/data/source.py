@@ -7,17 +7,19 @@ import re
 from pathlib import Path
 
 from striate.data.arrays import ArraySet
+from striate.data.braces import expand
 from striate.data.folder import read_tree
 from striate.data.idx import idx_pairs, is_idx, read_idx_pairs
 from striate.data.listing import IMAGE_SUFFIXES, Listing, Task
 from striate.data.named import CLASSES, NAMED, read_named
 from striate.data.npz import read_npz
+from striate.data.remote import is_address, read_remote
 from striate.data.scan import Progress
-from striate.data.shards import expand, read_shards, tars_in
+from striate.data.shards import read_shards, tars_in
 from striate.data.table import TABLE_SUFFIXES, read_table
 from striate.errors import ArgumentError, DataError, nearest
 
-KINDS = "a folder of images, a .csv, .tar, .npz or IDX file, or a named set"
+KINDS = "a folder of images, a .csv, .tar, .npz or IDX file, the address of .tar shards, or a named set"
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+-]+:")  # two letters at least: C: is a drive; net.py:Net a network
 
 
@@ -42,6 +44,8 @@ def read_source(
 def absolute(name: str) -> str:
     """The name of a source that is the same from every folder."""
     path = Path(name).expanduser()
+    if is_address(name):
+        return name
     if path.exists():
         return str(path.resolve())
     return os.path.abspath(path) if _is_pattern(name) else name  # noqa: PTH100 - resolve looks for the file
@@ -63,12 +67,14 @@ def _read(
 ) -> Listing | ArraySet:
     if name in NAMED:
         return ArraySet(read_named(name, on_progress), CLASSES)
-    _refuse_address(name)
+    if root is not None and Path(name).suffix.lower() not in TABLE_SUFFIXES:
+        raise ArgumentError(f"--root must come with a CSV, got {name}: leave it out.")
+    if is_address(name):
+        return read_remote(name, task, on_progress)
+    _refuse_scheme(name)
     if _is_pattern(name):
         return read_shards(name, [Path(one).expanduser() for one in expand(name)], task)
     path = existing(name)
-    if root is not None and path.suffix.lower() not in TABLE_SUFFIXES:
-        raise ArgumentError(f"--root must come with a CSV, got {name}: leave it out.")
     if path.is_dir():
         return _folder(path, task)
     return _file(path, task, root)
@@ -112,7 +118,7 @@ def _is_pattern(name: str) -> bool:
     return "{" in name and name.endswith(".tar") and not Path(name).exists()
 
 
-def _refuse_address(name: str) -> None:
+def _refuse_scheme(name: str) -> None:
     """Refuse what would run a command or needs another program to be fetched."""
     if not _SCHEME.match(name) or os.path.lexists(name):
         return
@@ -122,7 +128,8 @@ def _refuse_address(name: str) -> None:
             "DATA must not be a command, and pipe: would run one: fetch the shards first, and name the files."
         )
     raise DataError(
-        f"DATA must be {KINDS}, got the address {scheme}:..., which is not fetched: fetch it first."
+        f"DATA must be {KINDS}, got the address {scheme}:..., which is not fetched: give "
+        "https://, or fetch it first."
     )
 
 

@@ -23,6 +23,7 @@ from striate.data.listing import IMAGE_SUFFIXES, readable
 from striate.errors import DataError
 
 MOST_OF_A_LABEL = 2**16  # bytes; a longer text is no label
+_CLOSING = 2 * 512  # bytes
 _LABELS = ("cls", "json", "txt")  # the first that is there
 _FIELDS = ("label", "labels", "class", "cls")
 
@@ -53,6 +54,10 @@ def read_tar(tar: Path, left_out: list[str]) -> list[TarSample]:
         size = tar.stat().st_size
         with tarfile.open(tar, "r:") as archive:
             groups = _groups(tar, archive, size, left_out)
+        if not is_closed(tar):
+            left_out.append(
+                f"what may follow in {readable(tar.name)} (it does not end as a tar: perhaps cut short)"
+            )
     except tarfile.TarError as error:
         with tar.open("rb") as file:
             zipped = file.read(3).startswith((b"\x1f\x8b", b"BZh", b"\xfd7z"))
@@ -67,6 +72,13 @@ def read_tar(tar: Path, left_out: list[str]) -> list[TarSample]:
         else:
             samples.append(TarSample(readable(name), group.image, _labels(tar, name, group.texts)))
     return samples
+
+
+def is_closed(tar: Path) -> bool:
+    """Whether a file ends with the two empty blocks that close a tar."""
+    with tar.open("rb") as file:
+        file.seek(-min(_CLOSING, tar.stat().st_size), 2)
+        return file.read() == bytes(_CLOSING)
 
 
 def _groups(tar: Path, archive: tarfile.TarFile, size: int, left_out: list[str]) -> dict[str, _Group]:

@@ -114,7 +114,9 @@ def test_a_whole_part_is_taken_and_a_wrong_one_thrown_away(server: _Server, tmp_
 def test_the_next_address_is_tried_and_all_failures_are_told(server: _Server, tmp_path: Path) -> None:
     fetch([url(server, "/gone"), url(server)], tmp_path / "file", is_right)
     assert (tmp_path / "file").read_bytes() == CONTENT
-    with pytest.raises(DataError, match=r"/gone: Not Found\): try again .* or put the file into .* yourself"):
+    with pytest.raises(
+        DataError, match=r"/gone: 404 Not Found\): try again .* or put the file into .* yourself"
+    ):
         fetch([url(server, "/gone")], tmp_path / "another", is_right)
 
 

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image
 
 from striate.data import shards as room
+from striate.data.braces import expand
 from striate.data.catalogue import open_dataset
-from striate.data.shards import expand
 from striate.data.source import read_source
 from striate.errors import DataError
 
@@ -60,6 +60,8 @@ def test_patterns() -> None:
     assert expand("a-{008..011}.tar") == ["a-008.tar", "a-009.tar", "a-010.tar", "a-011.tar"]
     assert expand("{x,y}-{0..1}.tar") == ["x-0.tar", "x-1.tar", "y-0.tar", "y-1.tar"]
     assert expand("plain.tar") == ["plain.tar"]
+    assert expand("{train-{0..1},val}.tar") == ["train-0.tar", "train-1.tar", "val.tar"]
+    assert expand("a{b.tar") == ["a{b.tar"] and expand("{x}{}-{x,x}") == ["x-x"]
     with pytest.raises(DataError, match=r"counts backwards, from 9 to 3"):
         expand("a-{9..3}.tar")
     for much in ("a-{0..99999999999}.tar", "{0..9999}{0..9999}.tar"):
@@ -168,6 +170,13 @@ def test_what_leads_out_of_the_archive_is_left_out(tmp_path: Path) -> None:
     for part in ("../../etc/cron.png (its name leads out", "link.png (no regular file)", "and 3 more"):
         assert part in note
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["evil.tar"]
+
+
+def test_a_tar_that_is_not_closed_is_noted(tar: Callable[..., Path]) -> None:
+    path = tar("open.tar", *shard(0))
+    path.write_bytes(path.read_bytes().rstrip(b"\0") + bytes(512))
+    found = read_source(str(path))
+    assert "what may follow in open.tar (it does not end as a tar: perhaps cut short)" in found.notes[0]  # type: ignore[union-attr]
 
 
 def test_a_tar_cut_anywhere_is_a_sentence(tar: Callable[..., Path]) -> None:

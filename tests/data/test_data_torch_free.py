@@ -7,11 +7,10 @@ import sys
 
 import pytest
 
-FREE = (
-    "array_source arrays augment cache catalogue check dataset decode download draws facts file_source files"
-)
-FREE += " findings folder frame idx likeness listing memory named npz opening pack pixels preprocess presets"
-FREE += " refusals sampling scan shards size source split store table tar twins"
+FREE = "array_source arrays augment braces cache catalogue check dataset decode download draws facts"
+FREE += " file_source files findings folder frame idx likeness listing memory named npz opening pack pixels"
+FREE += " preprocess presets refusals remote sampling scan shards size source split store table tar"
+FREE += " transfer twins"
 
 
 def imports_torch(module: str) -> bool:
