@@ -63,7 +63,7 @@ def cut(images: Tensor, boxes: Boxes, mirrored: NDArray[np.bool_], size: tuple[i
         part = images[row, top:bottom, left:right]
         part = part.flip(1) if mirror else part.contiguous()
         if part.shape[:2] != size:
-            planes = part.permute(2, 0, 1)[None]
+            planes = part[None].permute(0, 3, 1, 2)  # in this order torch sees channels last, and keeps it
             scaled = F.interpolate(planes, size=size, mode="bilinear", antialias=True, align_corners=False)
             part = scaled[0].permute(1, 2, 0)
         parts[row] = part

@@ -91,8 +91,8 @@ def decode_picture(
             image.draft(None, (side, side))
         try:
             image.load()
-            upright = ImageOps.exif_transpose(image)
-            plain = _eight_bits(_without_alpha(upright), name)
+            ImageOps.exif_transpose(image, in_place=True)
+            plain = _eight_bits(_without_alpha(image), name)
             mode = "L" if channels == 1 else "RGB"
             return plain if plain.mode == mode else plain.convert(mode)
         except ImageError:

@@ -13,6 +13,6 @@ from torch.nn import functional as F
 
 def stretched(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> NDArray[np.uint8]:
     """uint8 (h, w, C) as (H, W, C), with antialiasing; ``resample`` is "bilinear" or "bicubic"."""
-    planes = torch.from_numpy(pixels).permute(2, 0, 1)[None]
+    planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # in this order torch sees channels last
     scaled = F.interpolate(planes, size=size, mode=resample, antialias=True, align_corners=False)
     return scaled[0].permute(1, 2, 0).numpy()
