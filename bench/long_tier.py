@@ -1,10 +1,12 @@
 """Run the long tier, room by room, and write down what came of it.
 
     python bench/long_tier.py [ROOM ...]        ROOM: a folder of tests/, such as models; none: all of them
+    python bench/long_tier.py models/test_every_model_computes        one file of a room that takes long
 
 Each room that has tests marked ``long`` gets one row of bench/results/long_tier.md, which replaces the row that it
-had: a run of some rooms, or of one after another on several days, leaves the others' rows as they are. The exit
-code is 1 if a test failed. `make test-all` runs the normal tier first.
+had: a run of some rooms, or of one after another on several days, leaves the others' rows as they are. So does a
+run of one file; the room's row and those of its files replace each other. The exit code is 1 if a test failed.
+`make test-all` runs the normal tier first.
 """
 
 import argparse
@@ -50,7 +52,7 @@ def run(room: str, processes: int) -> tuple[dict[str, int], float] | None:
             "-m",
             "pytest",
             "-q",
-            f"tests/{room}",
+            f"tests/{room}.py" if "/" in room else f"tests/{room}",
             "-m",
             "long and not apt and not gpu",
         ]
@@ -71,7 +73,12 @@ def run(room: str, processes: int) -> tuple[dict[str, int], float] | None:
 def rows() -> dict[str, str]:
     """The rows that are there, by room."""
     text = RESULT.read_text(encoding="utf-8") if RESULT.exists() else ""
-    return {found[1]: found[0] for found in re.finditer(r"^\| (\w+) \| \d{4}-.*$", text, re.MULTILINE)}
+    return {found[1]: found[0] for found in re.finditer(r"^\| ([\w/]+) \| \d{4}-.*$", text, re.MULTILINE)}
+
+
+def _overlaps(name: str, room: str) -> bool:
+    """Whether one is the other or a file of it."""
+    return name == room or name.startswith(f"{room}/") or room.startswith(f"{name}/")
 
 
 def main() -> None:
@@ -80,7 +87,8 @@ def main() -> None:
     parser.add_argument("-n", type=int, default=2, metavar="PROCESSES", help="default 2")
     asked = parser.parse_args()
     known = sorted(path.name for path in (ROOT / "tests").iterdir() if any(path.glob("test_*.py")))
-    if unknown := set(asked.rooms) - set(known):
+    files = {f"{path.parent.name}/{path.stem}" for path in (ROOT / "tests").glob("*/test_*.py")}
+    if unknown := set(asked.rooms) - set(known) - files:
         parser.error(f"{', '.join(sorted(unknown))}: no such folder of tests; choose from {', '.join(known)}")
     failed = False
     for room in asked.rooms or known:
@@ -90,7 +98,7 @@ def main() -> None:
         failed |= counts["failed"] > 0
         cells = [room, f"{datetime.now(UTC):%Y-%m-%d}", *map(str, counts.values()), f"{minutes:.1f}"]
         row = f"| {' | '.join([*cells, str(asked.n), machine()])} |"
-        table = rows() | {room: row}
+        table = {name: there for name, there in rows().items() if not _overlaps(name, room)} | {room: row}
         write_atomically(RESULT, HEADER + "".join(f"{table[name]}\n" for name in sorted(table)))
     sys.exit(failed)
 

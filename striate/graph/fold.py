@@ -197,8 +197,8 @@ def _rank(node: Node, before: int) -> int:
     op = node.op
     if isinstance(op, Reshape):
         return len(op.shape) + 1
-    if isinstance(op, Flatten):
-        return before - (op.end_dim % before - op.start_dim % before)
+    if isinstance(op, Flatten):  # a number without axes becomes one with one
+        return before - (op.end_dim % before - op.start_dim % before) if before else 1
     if isinstance(op, (Mean, Sum)) and not op.keepdim:
         return before - len(op.dim)
     return len(getattr(op, "shape", ())) if not node.inputs else before

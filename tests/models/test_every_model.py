@@ -1,74 +1,25 @@
-"""Registering a network is what tests it: each of these runs over all of them.
+"""Registering a network is what tests it: each of these runs over all of them, on meta tensors.
 
-What takes a pass over meta tensors runs for every network in `make test`; what computes runs there for the
-smallest network of each paper, at both of its image sizes if it has two, and for the others in the long tier.
+What takes one pass runs for every network in `make test`; what takes many runs there for the smallest network
+of each paper, and for the others in the long tier. What computes stands in test_every_model_computes.py.
 """
 
-import copy
 import re
 from fnmatch import fnmatch
-from typing import NamedTuple
 
 import pytest
 import torch
 from families import long_except, smallest_of_each_family
-from torch import nn
-from torch.nn.parallel import DistributedDataParallel
 from torch.utils.flop_counter import FlopCounterMode
 
 from striate.errors import ArgumentError, ShapeError
-from striate.layers.auxiliary import cross_entropy
 from striate.models import MODELS, card, create, list_models, minimum_size, outline
 from striate.models.probe import ShapesOnly, output_shape, without_memory
 
 SMALLEST = smallest_of_each_family(most_parameters=50_000_000)  # AlexNet and VGG are for the long tier
 DEEPEST = {"resnet1202_cifar", "preact_resnet1001_cifar"}  # seconds for a pass even over meta tensors
-EXPORTED = {"lenet5_1998", "resnet20_cifar", "shufflenet_v2_x0_5_cifar", "squeezenet1_1", "neocognitron"}
 every = pytest.mark.parametrize("name", long_except(set(list_models()) - DEEPEST))
 one_of_each = pytest.mark.parametrize("name", long_except(SMALLEST))
-
-
-class Built(NamedTuple):
-    """A network for images of ``side`` pixels, whose weights seed 0 has drawn."""
-
-    name: str
-    side: int
-    module: nn.Module
-
-    def images(self, count):
-        generator = torch.Generator().manual_seed(0)
-        return torch.randn(count, card(self.name).channels, self.side, self.side, generator=generator)
-
-    def labels(self):
-        return torch.arange(4) % card(self.name).classes
-
-    def copy(self):
-        return copy.deepcopy(self.module).train()
-
-
-def build(name, side):
-    torch.manual_seed(0)
-    return create(name, image_size=side).eval()
-
-
-def side_to_compute_at(name):
-    """Twice the smallest, and not so small that the first windows see more margin than image."""
-    side = max(2 * minimum_size(name), 16)
-    if name not in SMALLEST:  # batch norm over single pixels, block after block, blows gradients up
-        side = max(side, 64)
-    return min(side, max(card(name).image_size))
-
-
-@pytest.fixture(scope="module", params=long_except(SMALLEST))
-def built(request):
-    """Built once for all tests that compute; those that change it take a copy."""
-    side = side_to_compute_at(request.param)
-    return Built(request.param, side, build(request.param, side))
-
-
-def alike(found, expected):
-    """To 1e-4 of the largest score: an untrained network may answer in billions."""
-    return (found - expected).abs().max() <= 1e-4 * (1 + expected.abs().max())
 
 
 @every
@@ -91,75 +42,6 @@ def test_the_card_is_filled_in(name):
     assert about.authors and about.paper and about.summary.endswith(".") and about.year >= 1962
     assert (about.top1 is None) == (about.top1_source is None)
     assert about.to_json()["parameters"] == about.parameters
-
-
-def test_three_steps_reach_every_parameter(built):
-    module = built.copy()
-    optimiser = torch.optim.SGD(module.parameters(), lr=1e-3)
-    images, labels = built.images(4), built.labels()
-    reached = set()
-    torch.manual_seed(0)
-    for _ in range(3):
-        optimiser.zero_grad()
-        cross_entropy(module(images), labels).backward()
-        for path, parameter in module.named_parameters():
-            if parameter.grad is not None:
-                assert parameter.grad.isfinite().all(), path
-                reached |= {path} if parameter.grad.any() else set()
-        optimiser.step()
-    missed = {path for path, _ in module.named_parameters()} - reached
-    explained = card(built.name).no_gradient
-    assert not {path for path in missed if not any(fnmatch(path, pattern) for pattern in explained)}
-
-
-@pytest.fixture(scope="module")
-def process_group(tmp_path_factory):
-    """A group of one process: DDP does with it all that it does with many."""
-    meeting = tmp_path_factory.mktemp("group") / "meeting"
-    torch.distributed.init_process_group("gloo", init_method=f"file://{meeting}", rank=0, world_size=1)
-    yield
-    torch.distributed.destroy_process_group()
-
-
-@pytest.mark.usefixtures("process_group")
-def test_ddp_trains_it_without_looking_for_unused_parameters(built):
-    """The same gradients and statistics, and a second step, which DDP refuses while a gradient is missing."""
-    alone, parallel = built.copy(), DistributedDataParallel(built.copy())
-    images, labels = built.images(4), built.labels()
-    for module in (alone, parallel):
-        torch.manual_seed(0)
-        cross_entropy(module(images), labels).backward()
-    for (path, parameter), other in zip(alone.named_parameters(), parallel.parameters(), strict=True):
-        assert torch.equal(parameter.grad, other.grad), path
-    for (path, buffer), other in zip(alone.named_buffers(), parallel.buffers(), strict=True):
-        assert torch.equal(buffer, other), path
-    torch.optim.SGD(parallel.parameters(), lr=1e-3).step()
-    parallel(images)
-
-
-def test_one_image_is_answered_alone_as_in_a_batch(built):
-    images = built.images(2)
-    with torch.no_grad():
-        together, alone = built.module(images), built.module(images[:1])
-    assert alone.shape == (1, card(built.name).classes)
-    assert alike(together[:1], alone)
-
-
-def test_the_same_seed_builds_the_same_network(built):
-    again = build(built.name, built.side).state_dict()
-    assert all(torch.equal(tensor, again[path]) for path, tensor in built.module.state_dict().items())
-
-
-@pytest.mark.parametrize("name", long_except(EXPORTED))
-def test_what_is_exported_answers_any_batch_alike(name):
-    """That torch.export accepts all of them, with any batch, is seen where they are captured: tests/every."""
-    side = side_to_compute_at(name)
-    built = Built(name, side, build(name, side))
-    batch = {0: torch.export.Dim("N")}
-    program = torch.export.export(built.module, (built.images(2),), dynamic_shapes=(batch,))
-    five = built.images(5)
-    with torch.no_grad():
-        assert alike(program.module()(five), built.module(five))
 
 
 @every
