@@ -114,7 +114,7 @@ def command(*words: object) -> str:
     return shlex.join(["striate", *map(str, words)])
 
 
-def nearest(name: str, known: Iterable[str], count: int = 3) -> str:
+def nearest(name: object, known: Iterable[str], count: int = 3) -> str:
     """``"did you mean resnet18, resnet34?"``, or an empty string when nothing is near."""
-    close = get_close_matches(name, sorted(known), n=count, cutoff=0.6)
+    close = get_close_matches(str(name), sorted(known), n=count, cutoff=0.6)
     return f"did you mean {', '.join(close)}?" if close else ""

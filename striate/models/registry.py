@@ -39,6 +39,8 @@ class Entry:
 
 
 MODELS: dict[str, Entry] = {}
+MANY = 1000  # classes, channels or pixels: with fewer, no network of the catalogue outgrows a memory
+LARGEST_SIDE = 2**16 - 1  # pixels; JPEG knows no longer ones, and the bytes of any map can still be counted
 
 
 def register(card: Card) -> Callable[[Builder], Builder]:
@@ -96,6 +98,10 @@ def create(
     known = entry.card
     channels = integer("in_channels", known.channels if in_channels is None else in_channels)
     height, width = per_axis("image_size", known.image_size if image_size is None else image_size, 2)
+    if max(height, width) > LARGEST_SIDE:
+        raise ArgumentError(
+            f"image_size must be at most {LARGEST_SIDE} pixels a side, got {height}x{width}: cut the image up."
+        )
 
     def build(entry: Entry, count: int) -> nn.Module:
         try:
@@ -207,14 +213,22 @@ def _build(entry: Entry, classes: int, in_channels: int, image_size: tuple[int, 
 
     Images of the card's size are known to come through. The pass makes torch load its compiler (seconds).
     """
-    module = entry.build(classes=classes, in_channels=in_channels, image_size=image_size)
+    try:
+        module = entry.build(classes=classes, in_channels=in_channels, image_size=image_size)
+    except (RuntimeError, OverflowError, MemoryError, TypeError) as error:  # what torch says of such sizes
+        if max(classes, in_channels, *image_size) < MANY:
+            raise
+        raise ArgumentError(
+            f"classes, in_channels and image_size must leave weights that fit into memory, got {classes}, "
+            f"{in_channels} and {image_size[0]}x{image_size[1]} for {entry.card.name}: give smaller numbers."
+        ) from error
     if image_size != entry.card.image_size:
         output_shape(module, (2, in_channels, *image_size))  # two: batch norm in training needs several
     return module
 
 
 def _entry(name: str) -> Entry:
-    if name not in MODELS:
+    if not isinstance(name, str) or name not in MODELS:
         hint = nearest(name, MODELS) or "striate models lists them all."
         raise UnknownNameError(f"model must be the name of a network, got {name!r}: {hint}")
     return MODELS[name]

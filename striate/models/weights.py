@@ -9,7 +9,7 @@ from os import PathLike
 from pathlib import Path
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from striate.errors import ArgumentError, WeightsWarning
 from striate.models.weights_alignment import Shape
@@ -63,7 +63,8 @@ def copy_tensors(module: nn.Module, file: TensorFile, fit: Fit, *, told: bool = 
                 f"weights must be {state[ours].dtype} for {ours}, got {tensors[theirs].dtype} in "
                 f"{file.path}, and nothing was loaded: give the file from before it was quantised."
             )
-        loaded[ours] = tensors[theirs].reshape(state[ours].shape)
+        loaded[ours] = tensors[theirs].reshape(state[ours].shape).to(state[ours].dtype)
+    _require_finite(loaded, fit, file.path)
     # A new head says nothing at first: random scores would send noise into layers that know something.
     blank = {name: torch.zeros_like(state[name]) for name in fit.fresh}
     module.load_state_dict(state | loaded | blank)
@@ -73,6 +74,17 @@ def copy_tensors(module: nn.Module, file: TensorFile, fit: Fit, *, told: bool = 
                 layer.eps = fit.origin.epsilon
     for sentence in remarks(file.path, fit, told=told):
         warnings.warn(sentence, WeightsWarning, stacklevel=4)
+
+
+def _require_finite(loaded: Mapping[str, Tensor], fit: Fit, path: Path) -> None:
+    """A network with NaN in it answers NaN, or, behind a maximum, a class: neither is an answer."""
+    broken = [fit.names.get(ours, ours) for ours, tensor in loaded.items() if not tensor.isfinite().all()]
+    if broken:
+        more = f" and {len(broken) - 1} more tensors" if len(broken) > 1 else ""
+        raise ArgumentError(
+            f"weights must be finite numbers, got NaN or infinity in {broken[0]}{more} of {path}, and nothing "
+            "was loaded: give the weights from before the training diverged."
+        )
 
 
 def shapes_of(module: nn.Module) -> dict[str, Shape]:

@@ -68,11 +68,21 @@ def _state_dict(found: Any, path: Path) -> dict[str, Tensor]:
         if isinstance(candidate, Mapping) and candidate:
             tensors = {str(name): value for name, value in candidate.items() if isinstance(value, Tensor)}
             if len(tensors) == len(candidate):
+                _require_values(tensors, path)
                 return tensors
     raise ArgumentError(
         f"weights must map names to tensors, got {path}, which holds a {type(found).__name__} of other "
         "things: save the state_dict of the network."
     )
+
+
+def _require_values(tensors: Mapping[str, Tensor], path: Path) -> None:
+    for name, tensor in tensors.items():
+        if tensor.layout != torch.strided or tensor.is_meta:
+            kind = "no values (it is on the meta device)" if tensor.is_meta else f"the layout {tensor.layout}"
+            raise ArgumentError(
+                f"weights must be dense tensors, got {path}, in which {name} has {kind}: save dense tensors."
+            )
 
 
 def _wrapper(names: Collection[str]) -> str:

@@ -73,7 +73,11 @@ def weights_source(name: str, weights: str | PathLike[str] | WeightsSource) -> W
         return weights
     if weights == PRETRAINED:
         return _published(pretrained(name))
-    text = fspath(weights)
+    if not isinstance(weights, (str, PathLike)) or not (text := fspath(weights)):
+        raise ArgumentError(
+            f"weights must be a path, a repository ({HUB}timm/...) or {PRETRAINED!r}, got {weights!r}: "
+            "give the file of tensors."
+        )
     if text.startswith(HUB):
         return _of_folder(name, _download(text.removeprefix(HUB)), text)
     if (bundle := bundle_in(Path(text))) is not None:

@@ -121,9 +121,14 @@ def test_the_same_seed_builds_the_same_network(built):
     assert all(torch.equal(tensor, again[path]) for path, tensor in built.module.state_dict().items())
 
 
-@pytest.mark.parametrize("name", long_except(EXPORTED))
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.long] * (name not in EXPORTED)) for name in SMALLEST]
+)
 def test_what_is_exported_answers_any_batch_alike(name):
-    """That torch.export accepts all of them, with any batch, is seen where they are captured: tests/every."""
+    """That torch.export accepts all networks, with any batch, is seen where they are captured: tests/every.
+
+    What it makes of the modules of a paper is the same for all sizes, so that one of each is asked for values.
+    """
     side = side_to_compute_at(name)
     built = Built(name, side, build(name, side))
     batch = {0: torch.export.Dim("N")}
