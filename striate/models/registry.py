@@ -100,7 +100,7 @@ def create(
     height, width = per_axis("image_size", known.image_size if image_size is None else image_size, 2)
     if max(height, width) > LARGEST_SIDE:
         raise ArgumentError(
-            f"image_size must be at most {LARGEST_SIDE} pixels a side, got {height}x{width}: cut the image up."
+            f"image_size must be at most {LARGEST_SIDE} pixels a side, got {height}x{width}: cut it up."
         )
 
     def build(entry: Entry, count: int) -> nn.Module:

@@ -82,8 +82,8 @@ def _require_finite(loaded: Mapping[str, Tensor], fit: Fit, path: Path) -> None:
     if broken:
         more = f" and {len(broken) - 1} more tensors" if len(broken) > 1 else ""
         raise ArgumentError(
-            f"weights must be finite numbers, got NaN or infinity in {broken[0]}{more} of {path}, and nothing "
-            "was loaded: give the weights from before the training diverged."
+            f"weights must be finite numbers, got NaN or infinity in {broken[0]}{more} of {path}, and "
+            "nothing was loaded: give the weights from before the training diverged."
         )
 
 

@@ -127,7 +127,7 @@ def test_the_same_seed_builds_the_same_network(built):
 def test_what_is_exported_answers_any_batch_alike(name):
     """That torch.export accepts all networks, with any batch, is seen where they are captured: tests/every.
 
-    What it makes of the modules of a paper is the same for all sizes, so that one of each is asked for values.
+    A paper's modules are the same at all its sizes: one of each is asked for values.
     """
     side = side_to_compute_at(name)
     built = Built(name, side, build(name, side))

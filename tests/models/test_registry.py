@@ -23,6 +23,12 @@ def test_an_unknown_name_is_answered_with_near_ones(ask):
         ask("lenet6")
 
 
+@pytest.mark.parametrize("name", [None, 5, ["lenet5"]])
+def test_a_name_that_is_no_word_is_unknown(name):
+    with pytest.raises(UnknownNameError, match=r"model must be the name of a network, got "):
+        create(name)
+
+
 def test_a_name_that_nothing_is_near_is_told_where_all_stand() -> None:
     with pytest.raises(UnknownNameError) as caught:
         create("mysterious")
@@ -41,6 +47,11 @@ def test_a_name_that_nothing_is_near_is_told_where_all_stand() -> None:
         ({"image_size": 0}, "image_size must be an integer of at least 1, got 0"),
         ({"image_size": (28, 28, 1)}, "image_size must have one entry for each of the 2 axes"),
         ({"image_size": "28"}, "image_size must be an integer of at least 1, got '28'"),
+        ({"image_size": 10**9}, "image_size must be at most 65535 pixels a side, got 1000000000x1000000000"),
+        ({"classes": 10**13}, "must leave weights that fit into memory, got 10000000000000, 1 and 32x32 for"),
+        ({"in_channels": 10**20}, "must leave weights that fit into memory, got 10, 100000000000000000000"),
+        ({"weights": 5}, "weights must be a path, a repository (hf-hub:timm/...) or 'pretrained', got 5"),
+        ({"weights": ""}, "weights must be a path, a repository (hf-hub:timm/...) or 'pretrained', got ''"),
     ],
 )
 def test_impossible_arguments_are_refused(arguments, message):

@@ -129,6 +129,38 @@ def test_damaged_bytes_are_refused_or_change_only_values(tmp_path, trained):
     assert refused > 20
 
 
+@pytest.mark.parametrize(
+    ("spoil", "message"),
+    [
+        (lambda tensor: tensor * float("nan"), "got NaN or infinity in .* and [0-9]+ more tensors of"),
+        (lambda tensor: tensor.double() * 1e300, "weights must be finite numbers"),  # no float32 holds it
+        (lambda tensor: tensor.to_sparse(), "has the layout torch.sparse_coo: save dense tensors"),
+        (lambda tensor: tensor.to("meta"), r"has no values \(it is on the meta device\)"),
+        (lambda tensor: tensor.to(torch.int8), "weights must be torch.float32 for .*, got torch.int8"),
+        (
+            lambda tensor: tensor.to(torch.complex64),
+            "weights must be torch.float32 for .*, got torch.complex64",
+        ),
+    ],
+)
+def test_tensors_that_are_no_weights_are_refused_and_nothing_is_loaded(tmp_path, trained, spoil, message):
+    state = trained.state_dict()
+    torch.save({name: spoil(tensor) if tensor.ndim > 1 else tensor for name, tensor in state.items()},
+               tmp_path / "odd.pth")  # fmt: skip
+    network = create("striate_tiny")
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    with pytest.raises(ArgumentError, match=message):
+        load_weights(network, tmp_path / "odd.pth")
+    assert same(before, network.state_dict())
+
+
+def test_half_precision_is_widened_exactly(tmp_path, trained):
+    state = {name: t.bfloat16() if t.is_floating_point() else t for name, t in trained.state_dict().items()}
+    save_file(state, tmp_path / "half.safetensors")
+    loaded = create("striate_tiny", weights=tmp_path / "half.safetensors").state_dict()
+    assert all(torch.equal(loaded[name], tensor.to(loaded[name].dtype)) for name, tensor in state.items())
+
+
 def test_a_plain_pickle_is_refused(tmp_path, trained):
     path = tmp_path / "plain.pt"
     path.write_bytes(pickle.dumps(Bomb(), protocol=2))
