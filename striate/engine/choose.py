@@ -34,7 +34,8 @@ class Settings:
 class Part:
     """A kernel and its buffers: names of values, arrays that stay, and memory it needs only now.
 
-    ``memory``: operand -> size for one image. ``wait``: what comes next reads what this part writes.
+    ``memory``: operand -> size for one image; parts of a stage share it by the name in ``values``, or else by
+    the operand's. ``wait``: what comes next reads what this part writes.
     """
 
     kernel: Kernel

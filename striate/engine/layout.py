@@ -102,9 +102,14 @@ class Layout:
         plain = self.plain(view[:images])
         if plain is not None:
             return plain.copy()
-        planes = view[:images].transpose(0, 1, 4, 2, 3)
-        full = planes.reshape(images, self.blocks * self.lanes, self.height, self.width)
-        return full[:, : self.channels].copy()
+        shape = (images, self.channels, self.height, self.width)
+        found = np.empty(shape, np.float32)
+        full, rest = divmod(self.channels, self.lanes)
+        blocked = found[:, : full * self.lanes].reshape(images, full, self.lanes, self.height, self.width)
+        blocked[...] = view[:images, :full].transpose(0, 1, 4, 2, 3)
+        if rest:
+            found[:, full * self.lanes :] = view[:images, full, ..., :rest].transpose(0, 3, 1, 2)
+        return found
 
 
 def joined(a: Frame, b: Frame) -> Frame:

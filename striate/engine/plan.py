@@ -92,10 +92,11 @@ class _Planning:
                 steps.append(item)
             elif recipe is not None and item.output.root not in self.silent:
                 for number, part in enumerate(recipe.build(layouts)):
-                    for root in part.values.values():
-                        live(root, now)
-                    for name, size in part.memory.items():
-                        lives.setdefault(f"{name} {now}", Life(size, now, now))
+                    for operand, root in part.values.items():
+                        if operand not in part.memory:
+                            live(root, now)
+                    for operand, size in part.memory.items():
+                        lives.setdefault(_moment(part, operand, now), Life(size, now, now))
                     steps.append(Step(_with_memory(part, now), item.covers if number == 0 else ()))
         for name in self.lowering.graph.outputs:
             if name in self.lowering.values:
@@ -194,8 +195,12 @@ def _reads(item: Stage | Outside) -> tuple[str, ...]:
 
 def _with_memory(part: Part, now: int) -> Part:
     """Temporary memory is a buffer like others, named after the moment at which it lives."""
-    extra = {name: f"{name} {now}" for name in part.memory}
+    extra = {operand: _moment(part, operand, now) for operand in part.memory}
     return replace(part, values={**part.values, **extra}) if extra else part
+
+
+def _moment(part: Part, operand: str, now: int) -> str:
+    return f"{part.values.get(operand, operand)} {now}"
 
 
 __all__ = ["Plan", "Recipe", "Step", "make_plan"]

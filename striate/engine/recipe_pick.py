@@ -13,7 +13,7 @@ from striate.engine.stage import Stage
 from striate.reference import forward
 
 
-@recipe(ops.Pad, ops.Slice, ops.Upsample)
+@recipe(ops.Pad, ops.Slice)
 class Picked(Recipe):
     """A pool of windows of one pixel. Which, the word's own definition says, asked for their numbers."""
 
@@ -28,8 +28,6 @@ class Picked(Recipe):
                 return len(pads) <= axes and value == 0
             case ops.Slice(dim=dim):
                 return dim % (axes + 2) >= 2
-            case ops.Upsample(mode=mode):
-                return mode == "nearest"
         return False
 
     def _numbers(self) -> tuple[list[int], list[int]]:

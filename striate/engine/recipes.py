@@ -7,6 +7,8 @@ from striate.engine import (
     recipe_pick,
     recipe_pointwise,
     recipe_pool,
+    recipe_resample,
+    recipe_transpose,
 )
 
 __all__ = [
@@ -16,4 +18,6 @@ __all__ = [
     "recipe_pick",
     "recipe_pointwise",
     "recipe_pool",
+    "recipe_resample",
+    "recipe_transpose",
 ]

@@ -11,6 +11,8 @@ from striate.errors import ShapeError, UnsupportedError
 from striate.reference.gradient import Gradients, gives, gradient, transposed
 from striate.reference.meaning import Array, meaning
 
+Neighbours = tuple[np.ndarray, np.ndarray, np.ndarray]
+
 
 @meaning(ops.Upsample)
 def upsample(op: ops.Upsample, x: Array) -> Array:
@@ -76,10 +78,20 @@ def _nearest(x: Array, axis: int, count: int, step: float) -> Array:
 
 
 def _linear(op: ops.Upsample, x: Array, axis: int, count: int, step: float) -> Array:
-    i, size = np.arange(count), x.shape[axis]
-    r = i * ((size - 1) / max(count - 1, 1)) if op.align_corners else np.maximum((i + 0.5) * step - 0.5, 0)
-    left = np.minimum(np.floor(r).astype(int), size - 1)
-    right = np.minimum(left + 1, size - 1)
-    share = (r - left).astype(x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
+    left, right, near = _between(op, x.shape[axis], count, step)
+    share = near.astype(x.dtype).reshape(-1, *[1] * (x.ndim - axis - 1))
     y: Array = x.take(left, axis) * (1 - share) + x.take(right, axis) * share
     return y
+
+
+def _between(op: ops.Upsample, size: int, count: int, step: float) -> Neighbours:
+    i = np.arange(count)
+    r = i * ((size - 1) / max(count - 1, 1)) if op.align_corners else np.maximum((i + 0.5) * step - 0.5, 0)
+    left = np.minimum(np.floor(r).astype(int), size - 1)
+    return left, np.minimum(left + 1, size - 1), r - left
+
+
+def neighbours(op: ops.Upsample, sizes: tuple[int, ...]) -> list[Neighbours]:
+    """For each axis of a linear ``op``: both pixels that each output lies between, and the second's share."""
+    grid = _grid(op, sizes)
+    return [_between(op, size, count, step) for size, (count, step) in zip(sizes, grid, strict=True)]

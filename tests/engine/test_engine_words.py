@@ -109,6 +109,33 @@ def test_pairs_of_convolutions(
     assert "1x1 + depthwise" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
 
 
+TRANSPOSED = [
+    (ops.ConvTranspose2d(5, 7, 4, 2, 1), (6, 7)),
+    (ops.ConvTranspose2d(9, 6, (3, 5), (3, 2), (1, 0), (2, 1), dilation=(2, 3)), (5, 4)),
+    (ops.ConvTranspose2d(12, 8, 2, 3, groups=4), (4, 3)),  # a phase that no tap paints
+    (ops.ConvTranspose2d(20, 20, 4, 2, 1, groups=20, bias=False), (5, 5)),
+    (ops.ConvTranspose2d(16, 16, 3, padding=1), (8, 8)),  # one phase: an ordinary convolution
+    (ops.ConvTranspose2d(3, 4, 2, 5, 6), (4, 4)),  # more is cut off than a phase is wide
+    (ops.ConvTranspose1d(6, 5, 5, 2, 2, 1), (9,)),
+]
+
+
+@pytest.mark.parametrize(("op", "size"), TRANSPOSED)
+def test_transposed_convolutions(op: ops.ConvTranspose2d, size: tuple[int, ...]) -> None:
+    compare(chain(op, ops.ReLU(), shape=(op.in_channels, *size)), 2)
+
+
+def test_a_transposed_convolution_adds_what_joins_it() -> None:
+    nodes = (
+        Node("up", ops.ConvTranspose2d(6, 9, 2, 2), ("x0",), {"weight": "w", "bias": "b"}),
+        Node("sum", ops.Add(), ("up", "x1")),
+        Node("end", ops.ReLU(), ("sum",)),
+    )
+    program = compare(Graph({"x0": ("N", 6, 5, 4), "x1": ("N", 9, 10, 8)}, nodes, ("end",)), 3)
+    families = [step.part.kernel.family for step in program.plan.steps]  # type: ignore[union-attr]
+    assert families[-1] == "interleave" and "elementwise" not in families
+
+
 @pytest.mark.parametrize("mode", ["zeros", "reflect", "replicate", "circular"])
 @pytest.mark.parametrize("shape", [(3, 6, 5), (20, 7, 4), (5, 9)])
 def test_all_paddings(mode: str, shape: tuple[int, ...]) -> None:
@@ -128,6 +155,8 @@ def test_all_paddings(mode: str, shape: tuple[int, ...]) -> None:
         ops.Slice(-1, 1, -1),
         ops.Upsample(scale_factor=2.0),
         ops.Upsample(size=(9, 11)),
+        ops.Upsample(size=(13, 4), mode="bilinear"),
+        ops.Upsample(scale_factor=2.0, mode="bilinear", align_corners=True),
     ],
 )
 def test_pixels_picked(op: ops.Op) -> None:
