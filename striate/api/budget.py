@@ -6,13 +6,12 @@ run which is resumed, or repeated on another machine, is the same run.
 
 from __future__ import annotations
 
-import copy
 import re
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from striate.api.pace import Pace, measure
 from striate.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ if TYPE_CHECKING:
     from striate.api.choices import Choice
     from striate.data.dataset import Dataset
 
-STEPS = 6  # measured, after two that are not: the first ones are slower
+STEPS = 6  # measured
 FOR_THE_REST = 0.05  # share of the budget that is left for the network's capture, the bundle and the report
 MOST_EPOCHS = 300  # more seldom help, however much time there is
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -38,67 +37,6 @@ def seconds_of(budget: str | float) -> float:
     return total
 
 
-@dataclass(frozen=True)
-class Pace:
-    """What was measured, in seconds."""
-
-    step: float
-    """One step of training, its images' variation included."""
-    image: float
-    """One image of an evaluation."""
-
-    def to_json(self) -> dict[str, Any]:
-        return {"seconds_per_step": round(self.step, 5), "seconds_per_evaluated_image": round(self.image, 6)}
-
-
-def measure(
-    module: nn.Module, dataset: Dataset, chosen: Choice, clock: Callable[[], float] = time.perf_counter
-) -> Pace:
-    """Train a copy of ``module`` for a few steps and evaluate it on one batch."""
-    from striate.data.augment import Augmentation
-    from striate.data.batches import Batches
-    from striate.training.device import place
-    from striate.training.evaluate import evaluate
-    from striate.training.machine import prepared
-    from striate.training.objective import Objective
-    from striate.training.optimiser import Optimiser
-    from striate.training.settings import TrainSettings
-    from striate.training.step import update
-
-    settings = TrainSettings.from_json(chosen.settings)
-    placement = place(settings)
-    varied = Augmentation.from_json(chosen.augmentation)
-    train = Batches(
-        dataset.train,
-        dataset.preprocessing,
-        settings.batch_size,
-        seed=settings.seed,
-        shuffle=True,
-        augmentation=varied,
-        device=placement.device,
-    )
-    looked_at = Batches(dataset.train, dataset.preprocessing, settings.batch_size, device=placement.device)
-    copied = placement.move(copy.deepcopy(module)).train()
-    optimiser, objective = Optimiser(copied, settings), Objective()
-    with prepared(placement):
-        batches = (batch for epoch in range(STEPS + 2) for batch in train.epoch(epoch))
-        began = clock()
-        for number in range(STEPS + 2):
-            if number == 2:
-                began = clock()
-            images, labels = next(batches)
-            loss, _ = update(
-                copied, optimiser, images, labels.to(placement.device), 1e-6, settings, placement, objective
-            )
-            loss.item()
-        step = (clock() - began) / STEPS
-        batch = next(looked_at.epoch(0))
-        evaluate(copied, [batch], placement)
-        began = clock()
-        evaluate(copied, [batch], placement)
-        return Pace(step, (clock() - began) / len(batch[1]))
-
-
 def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int) -> int:
     """The largest number of epochs, up to 300, that end within ``seconds``, final measurement included.
 
@@ -108,7 +46,7 @@ def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int)
     val = len(dataset.val) if dataset.val is not None else 0
     last = len(next(dataset.splits[name] for name in ("test", "val", "train") if name in dataset.splits))
     epoch = steps * pace.step + val * pace.image
-    after = (last + val) * pace.image + FOR_THE_REST * seconds
+    after = pace.start + (last + val) * pace.image + FOR_THE_REST * seconds
     epochs = int((seconds - after) / epoch)
     if epochs < 1:
         raise ArgumentError(
@@ -133,12 +71,16 @@ def plan(
     began = clock()
     before, first = choose(None), True
     while True:
-        pace = measure(build(before), dataset, before, clock)
+        pace = measure(build(before), dataset, before, STEPS, clock)
         left = seconds - (clock() - began)
         epochs = epochs_within(left, pace, dataset, int(before.settings["batch_size"]))
         chosen = choose(epochs)
         if not first or _same_work(before, chosen):
-            return {**pace.to_json(), "epochs": epochs}
+            return {
+                "seconds_per_step": round(pace.step, 5),
+                "seconds_per_evaluated_image": round(pace.image, 6),
+                "epochs": epochs,
+            }
         before, first = chosen, False
 
 

@@ -92,8 +92,9 @@ def carry_out(
 
 
 def how_to_go_on(folder: RunFolder) -> str:
-    """The command that continues a run."""
-    return command("train", "--resume", folder.path)
+    """The command that continues a run; of a fold, all of its folder."""
+    above = RunFolder(folder.path.parent)
+    return command("train", "--resume", above.path if above.settings.exists() else folder.path)
 
 
 class _Warnings:

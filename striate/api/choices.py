@@ -52,6 +52,8 @@ class Choice:
     augmentation: dict[str, Any]
     budget: dict[str, Any] | None = None
     """What was measured to choose the number of epochs, where a time was given."""
+    tuned: dict[str, Any] | None = None
+    """What was measured to choose precision, layout and compiler, where that was asked for."""
 
     @property
     def note(self) -> str:
@@ -153,9 +155,11 @@ def reading(task: str | None, root: str | Path | None) -> dict[str, Any]:
 
 
 def as_read(asked: Mapping[str, Any]) -> dict[str, Any]:
-    """The arguments of ``open_dataset`` that ``reading`` wrote; "binary" is a matter of the network alone."""
+    """The arguments of ``open_dataset`` that ``reading`` wrote, and the fold that somebody added; "binary" is
+    a matter of the network alone."""
     task = asked.get("task")
-    return {"task": "classes" if task == "binary" else task, "root": asked.get("root")}
+    fold = tuple(asked["fold"]) if asked.get("fold") is not None else None
+    return {"task": "classes" if task == "binary" else task, "root": asked.get("root"), "fold": fold}
 
 
 def objective(dataset: Dataset, settings: TrainSettings) -> Objective:
@@ -187,10 +191,17 @@ def begun_before(path: Path | None, name: str) -> RunFolder | None:
     return None
 
 
-def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mapping[str, Any]) -> None:
+def write_down(
+    folder: RunFolder,
+    dataset: Dataset,
+    chosen: Choice,
+    asked: Mapping[str, Any],
+    folds: Mapping[str, Any] | None = None,
+) -> None:
     """settings.json and data.json, before the first step; both or, where there is no room, no folder at all.
 
-    ``asked`` is what decides how DATA is read.
+    ``asked`` is what decides how DATA is read; ``folds`` what data.json says of a folder of folds instead of
+    what is true of one of them.
     """
     from striate import __version__
     from striate.data.source import absolute
@@ -207,12 +218,16 @@ def write_down(folder: RunFolder, dataset: Dataset, chosen: Choice, asked: Mappi
         "settings": chosen.settings,
         "augmentation": chosen.augmentation,
         "budget": chosen.budget,
+        "tuned": chosen.tuned,
         "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
         "machine": describe(),
         "launch": launch_name(),
     }
+    if folds is not None:
+        settings["folds"] = folds["folds"]
     try:
-        write_json(folder.data, {**dataset.to_json(), "sample": _sample(folder, dataset)})
+        about = {**dataset.to_json(), **(folds or {}), "sample": _sample(folder, dataset)}
+        write_json(folder.data, about)
         write_json(folder.settings, settings)
     except RunError:
         shutil.rmtree(folder.path, ignore_errors=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
+from striate.api.run import refuse_folds
 from striate.api.stages import Listener, stage
 from striate.errors import DataError, RunError, command
 from striate.runs import RunFolder, read_record
@@ -63,6 +64,7 @@ def evaluate(
     from striate.training.settings import TrainSettings
 
     folder = RunFolder.open(Path(run))
+    refuse_folds(folder, "RUN")
     if not folder.result.exists():
         raise RunError(
             f"RUN must be a finished training, {folder.path} is not: continue it with "
@@ -136,6 +138,8 @@ def _own_images(
         return None
     own = open_again(folder, data, listeners).splits
     wanted = split if split is not None else read_record(folder.result, split=str)["split"]
+    if wanted not in own and asked.get("fold") is not None:
+        return None  # its test images are nobody's
     if wanted not in own:
         raise DataError(
             f"split must be one of {', '.join(own)}, the parts of {data} that the run made, got {wanted!r}: "

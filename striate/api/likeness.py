@@ -60,6 +60,8 @@ def _placed(device: Mapping[str, Any]) -> dict[str, Any]:
 
     names = ("precision", "memory_format", "threads")
     placed = {name: device[name] for name in names if name in device}
+    if placed.get("precision") == "tf32" and not torch.cuda.is_available():
+        placed["precision"] = "auto"
     if device.get("device") == "cpu" or torch.cuda.is_available():
         placed |= {"device": device.get("device", "auto")}
     return placed

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.api.run import refuse_folds
 from striate.errors import ArgumentError, BundleError, DataError, RunError, command
 from striate.runs import RunFolder
 
@@ -111,6 +112,7 @@ def bundle_of(folder: Path) -> Path:
         )
     if (folder / "settings.json").exists():
         run = RunFolder.open(folder)
+        refuse_folds(run, "RUN_OR_BUNDLE")
         if not (run.bundle / "graph.json").exists():
             raise RunError(
                 f"{folder} has no bundle yet, its training has not finished: "

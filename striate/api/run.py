@@ -66,11 +66,21 @@ class Run:
 
     def to_json(self) -> dict[str, Any]:
         """The result with the paths of what was made."""
-        return {
-            "run": str(self.path),
-            "report": str(self.folder.report),
-            "bundle": str(self.folder.bundle),
-        } | self.result
+        made = {"run": str(self.path), "report": str(self.folder.report)}
+        if "folds" not in self.result:
+            made["bundle"] = str(self.folder.bundle)
+        return made | self.result
+
+
+def refuse_folds(folder: RunFolder, argument: str) -> None:
+    """Raise RunError where one network is meant and a folder of folds is named."""
+    settings = read_record(folder.settings)
+    if settings.get("folds") is not None:
+        raise RunError(
+            f"{argument} must be one network, {folder.path} holds {settings['folds']} folds: name one of "
+            f"them, such as {folder.path / 'fold-1'}, or train one on all images with "
+            f"{command('train', '--like', folder.path)}."
+        )
 
 
 def report(run: str | Path) -> Path:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 Listener = Callable[[Any], None]
+Progress = Callable[[int, int], None]
 
 
 @dataclass(frozen=True)
@@ -30,6 +31,6 @@ def tell(listeners: Sequence[Listener], event: Any) -> None:
         listener(event)
 
 
-def stage(listeners: Sequence[Listener], what: str) -> Callable[[int, int], None]:
+def stage(listeners: Sequence[Listener], what: str) -> Progress:
     """A ``(done, total)`` callback that tells the listeners."""
     return lambda done, total: tell(listeners, Stage(what, done, total))

@@ -28,10 +28,12 @@ from striate.api.choices import (
     write_down,
 )
 from striate.api.extras import require_train
+from striate.api.folds import begin_folds, carry_out_folds, of_first_fold
 from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
+from striate.api.tuning import tune as measured_choice
 from striate.errors import ArgumentError, RunError
 from striate.runs import RunFolder, read_record
 
@@ -61,6 +63,8 @@ def train(
     activation: str | None = None,
     augmentation: Mapping[str, Any] | None = None,
     budget: str | float | None = None,
+    folds: int | None = None,
+    tune: bool = False,
     listeners: Sequence[Listener] = (),
     **settings: Any,
 ) -> Run:
@@ -76,7 +80,9 @@ def train(
     ``augmentation``: fields of ``striate.data.augment.Augmentation`` that replace the preset's. ``like``: a
     run whose choices are all taken over, its data too if none is given; with the same images, versions and
     kind of machine the weights are the same to the last bit. ``budget``: a time ("90s", "10m", "1h30m") into
-    which as many epochs are planned as fit, after a few steps were measured. ``settings``: fields of
+    which as many epochs are planned as fit, after a few steps were measured. ``folds``: cross-validation in
+    so many parts, each of which is held out by one training (see ``api.folds``). ``tune``: measure number
+    formats, layouts and the compiler on some steps first, and take the fastest. ``settings``: fields of
     ``striate.training.settings.TrainSettings``; what is not given comes from the recipe for this kind of
     images.
 
@@ -85,6 +91,7 @@ def train(
     """
     require_train("training")
     from striate.data.catalogue import open_dataset
+    from striate.data.folds import whole_folds
     from striate.training.distributed import joined
 
     began, seconds = time.perf_counter(), seconds_of(budget) if budget is not None else None
@@ -93,11 +100,14 @@ def train(
             f"budget plans the epochs, so that only one of both can be given, got {budget} and "
             f"{settings['epochs']} epochs: leave one out."
         )
+    if folds is not None:
+        whole_folds(folds)
     if like is not None:
         others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
         others |= {"task": task, "root": root, "augment": augment, "budget": budget, "activation": activation}
+        others["tune"] = tune
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
-        return _train_like(RunFolder.open(Path(like)), data, run, settings, listeners)
+        return _train_like(RunFolder.open(Path(like)), data, folds, run, settings, listeners)
     size = parse_size(image_size)
     start = start_from(
         model, weights, keep_size=size is not None, activation=activation
@@ -109,26 +119,37 @@ def train(
             data,
             image_size=size,
             skip_bad=skip_bad,
-            **as_read(asked),
+            **as_read(of_first_fold(asked, folds)),
             prepare=start.prepare,
             on_progress=stage(listeners, "reading images"),
             on_scan=stage(listeners, "looking at files"),
         )
         start = start.settled(dataset.image_size)
 
+        place: dict[str, Any] = {}
+
         def chosen_for(epochs: int | None) -> Choice:
-            given = settings if epochs is None else {**settings, "epochs": epochs}
+            given = {**settings, **place, **({"epochs": epochs} if epochs is not None else {})}
             return choose(dataset, start, given, augmentation, augment, task == "binary")
 
-        chosen, notes = chosen_for(None), []
+        chosen, notes, tuned = chosen_for(None), [], None
+        if tune:
+            progress = stage(listeners, "measuring steps")
+            with _ONE_AT_A_TIME:
+                tuned = team.tell(lambda: measured_choice(chosen, settings, _built, dataset, progress))
+            place.update(tuned["settings"])
+            chosen = chosen_for(None)
+            notes = [tuned["said"]]
         if seconds is not None:
-            left = seconds - (time.perf_counter() - began)
+            left = (seconds - (time.perf_counter() - began)) / (folds or 1)
             with _ONE_AT_A_TIME:
                 found = team.tell(lambda: plan(chosen_for, _built, dataset, left))
             chosen = replace(chosen_for(found["epochs"]), budget={**found, "seconds": seconds})
-            notes = [f"{found['epochs']} epochs are planned into the {seconds:g} s."]
+            each = f" of each of {folds} folds" if folds is not None else ""
+            notes += [f"{found['epochs']} epochs{each} are planned into the {seconds:g} s."]
+        chosen = replace(chosen, tuned=tuned)
         notes = [*dataset.notes, *start.notes(dataset.image_size, model), chosen.note, *notes]
-        return _begin(dataset, chosen, asked, run, notes, listeners, team)
+        return begin_all(dataset, chosen, asked, folds, run, notes, listeners, team)
 
 
 def _built(chosen: Choice) -> nn.Module:
@@ -138,6 +159,7 @@ def _built(chosen: Choice) -> nn.Module:
 def _train_like(
     known: RunFolder,
     data: str | Path | None,
+    folds: int | None,
     run: str | Path | None,
     settings: Mapping[str, Any],
     listeners: Sequence[Listener],
@@ -147,13 +169,35 @@ def _train_like(
     with joined() as team:
         listeners = listeners if team.leads else ()
         chosen = choice_of(known, settings)
-        dataset = open_again(known, data, listeners)
-        asked = {name: value for name, value in _settings(known)["data"].items() if name != "source"}
+        read = {name: value for name, value in _settings(known)["data"].items() if name != "fold"}
+        about = read_record(known.data, preprocessing=dict, classes=list)
+        dataset = open_as(of_first_fold(read, folds), about, data, listeners)
+        asked = {name: value for name, value in read.items() if name != "source"}
         notes = [*dataset.notes, *differences(known, dataset)]
-        return _begin(dataset, chosen, asked, run, notes, listeners, team)
+        return begin_all(dataset, chosen, asked, folds, run, notes, listeners, team)
 
 
-def _begin(
+def begin_all(
+    dataset: Dataset,
+    chosen: Choice,
+    asked: Mapping[str, Any],
+    folds: int | None,
+    run: str | Path | None,
+    notes: Sequence[str],
+    listeners: Sequence[Listener],
+    team: Team,
+) -> Run:
+    """``begin``, or the first of several folds."""
+    if folds is None:
+        return begin(dataset, chosen, asked, run, notes, listeners, team)
+    with _ONE_AT_A_TIME:
+        module = build(chosen.network, chosen.seed)
+        chosen = chosen.of_module(module)
+        refuse_unfit(module, dataset, chosen)
+        return begin_folds(dataset, chosen, asked, folds, run, notes, listeners, team)
+
+
+def begin(
     dataset: Dataset,
     chosen: Choice,
     asked: Mapping[str, Any],
@@ -206,7 +250,9 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         if begun["finished"]:
             tell(listeners, Noted(f"{folder.path} is finished: nothing is left to do."))
             return Run(folder.path)
-        dataset = _open_as(begun["settings"]["data"], begun["data"], data, listeners)
+        if begun["settings"].get("folds") is not None:
+            return carry_out_folds(folder, data, listeners, team)
+        dataset = open_as(begun["settings"]["data"], begun["data"], data, listeners)
         _refuse_other_images(dataset, begun)
         with _resumable(folder, listeners):
             model = begun["settings"]["model"]
@@ -219,10 +265,10 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
 def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
     """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
     known = read_record(folder.data, preprocessing=dict, classes=list)
-    return _open_as(_settings(folder)["data"], known, data, listeners)
+    return open_as(_settings(folder)["data"], known, data, listeners)
 
 
-def _open_as(
+def open_as(
     asked: Mapping[str, Any],
     known: Mapping[str, Any],
     data: str | Path | None,

@@ -54,6 +54,7 @@ def train(
     activation: options.Activation = None,
     epochs: options.Epochs = None,
     budget: options.Budget = None,
+    folds: options.Folds = None,
     batch_size: options.BatchSize = None,
     lr: options.Lr = None,
     optimiser: options.Optimiser = None,
@@ -67,6 +68,9 @@ def train(
     patience: options.Patience = None,
     seed: options.Seed = None,
     precision: options.Precision = None,
+    memory_format: options.MemoryFormat = None,
+    compile: options.Compile = None,
+    tune: options.Tune = False,
     threads: options.Threads = None,
     deterministic: options.Deterministic = None,
     augment: options.Augment = None,
@@ -88,8 +92,20 @@ def train(
 
     settings = {name: value for name, value in given.items() if name in options.settings()}
     if resume is not None:
-        others = {"model": model != "auto", "run": run, "image_size": image_size, "skip_bad": skip_bad}
-        others |= {"weights": weights, "like": like, "budget": budget, "activation": activation}
+        others: dict[str, object] = {
+            "model": model != "auto",
+            "run": run,
+            "image_size": image_size,
+            "skip_bad": skip_bad,
+        }
+        others |= {
+            "weights": weights,
+            "like": like,
+            "budget": budget,
+            "activation": activation,
+            "folds": folds,
+            "tune": tune,
+        }
         others |= {"task": task, "root": root, "augment": augment, "vary": bool(vary)}
         others["mirror"] = mirror is not None
         _refuse_choices([*settings, *(name for name, chosen in others.items() if chosen)])
@@ -106,6 +122,8 @@ def train(
                 run=run,
                 like=like,
                 budget=budget,
+                folds=folds,
+                tune=tune,
                 image_size=image_size,
                 skip_bad=skip_bad,
                 task=task,
@@ -164,8 +182,29 @@ def _refuse_choices(given: Sequence[str]) -> None:
         )
 
 
+def _say_folds(run: Run) -> None:
+    result = run.result
+    name, what = ("mean_average_precision", "mean average precision")
+    if result.get(name) is None:
+        name, what = "accuracy", "accuracy"
+    for fold in result["folds"]:
+        say(f"{fold['run']}: {what} {fold[name]:.2%} on {count(fold['images'], 'image')} it held out")
+    say(
+        f"{what} {result[name]:.2%}, standard deviation {result[f'{name}_spread']:.2%}, over "
+        f"{count(len(result['folds']), 'fold')} ({count(result['images'], 'image')}, each answered once)"
+    )
+    say(f"report:  {run.path / 'report.html'}")
+    next_steps(
+        (command("report", run.path, "--open"), "look at it"),
+        (command("train", "--like", run.path), "train the one network, on all images"),
+    )
+
+
 def _say_result(run: Run) -> None:
     result = run.result
+    if "folds" in result:
+        _say_folds(run)
+        return
     on = f"{count(result['images'], 'image')} of the {result['split']} split"
     took = (
         f"{count(result['epochs'], 'epoch')} in {result['seconds']:.{0 if result['seconds'] > 9 else 1}f} s"

@@ -113,6 +113,13 @@ Budget = Annotated[
     str | None,
     typer.Option(metavar="TIME", help="As many epochs as fit: 90s, 10m, 1h30m.", rich_help_panel=LEARNING),
 ]
+Folds = Annotated[
+    int | None,
+    typer.Option(
+        metavar="K", help="Cross-validation: K trainings, each holding another part out.",
+        rich_help_panel=LEARNING,
+    ),
+]  # fmt: skip
 BatchSize = Annotated[int | None, typer.Option(help="Images a step.", rich_help_panel=LEARNING)]
 Lr = Annotated[float | None, typer.Option(help="Highest learning rate.", rich_help_panel=LEARNING)]
 Optimiser = Annotated[
@@ -146,7 +153,17 @@ Patience = Annotated[
     ),
 ]
 Seed = Annotated[int | None, typer.Option(help="All randomness follows from it.", rich_help_panel=LEARNING)]
-Precision = Annotated[str | None, typer.Option(help="auto, fp32 or bf16.", rich_help_panel=MACHINE)]
+Precision = Annotated[str | None, typer.Option(help="auto, fp32, tf32 or bf16.", rich_help_panel=MACHINE)]
+MemoryFormat = Annotated[
+    str | None, typer.Option(help="auto, channels_last or contiguous.", rich_help_panel=MACHINE)
+]
+Compile = Annotated[
+    bool | None,
+    typer.Option("--compile/--no-compile", help="torch.compile the training step.", rich_help_panel=MACHINE),
+]
+Tune = Annotated[
+    bool, typer.Option("--tune", help="Measure these first, and take the fastest.", rich_help_panel=MACHINE)
+]
 Deterministic = Annotated[
     bool | None,
     typer.Option("--deterministic", help="Refuse what may give other bits.", rich_help_panel=MACHINE),

@@ -10,7 +10,7 @@ from striate.data.arrays import ArraySet
 from striate.data.check import array_table, findings_in
 from striate.data.dataset import ImageSet
 from striate.data.named import NAMED
-from striate.data.opening import Asked, Opened, validation_mask
+from striate.data.opening import Asked, Opened, fold_mask, validation_mask
 from striate.data.preprocess import Preprocessing
 from striate.data.refusals import known_classes, refuse_empty
 from striate.data.size import refit
@@ -25,6 +25,10 @@ def open_arrays(asked: Asked, found: ArraySet) -> Opened:
     sets = _image_sets(found, classes, preprocessing, list(found.splits))
     sets = {("train" if split == "all" else split): images for split, images in sets.items()}
     notes: list[str] = []
+    if asked.fold is not None:
+        whole = joined([sets[name] for name in ("train", "val") if name in sets])
+        mask = fold_mask(whole.digests, whole.labels, classes, asked.fold, tuple(sets), notes)
+        sets = {"train": whole.subset(~mask), "val": whole.subset(mask)}
     if "val" not in sets:
         whole = sets["train"]
         mask = validation_mask(whole.digests, whole.labels, asked, "test" in sets, notes)
@@ -42,6 +46,18 @@ def evaluated_arrays(
     """One split, labelled by a network's ``classes``. DataError for a class that they lack."""
     known = known_classes(name, found, classes)
     return _image_sets(found, known, preprocessing, [split])[split]
+
+
+def joined(sets: Sequence[ImageSet]) -> ImageSet:
+    """Sets that are arrays, one behind the other."""
+    if len(sets) == 1:
+        return sets[0]
+    return ImageSet(
+        tuple(key for images in sets for key in images.keys),
+        np.concatenate([images.labels for images in sets]),
+        np.concatenate([np.asarray(images.images) for images in sets]),
+        tuple(digest for images in sets for digest in images.digests),
+    )
 
 
 def _image_sets(

@@ -28,15 +28,17 @@ def open_dataset(
     task: Task | None = None,
     root: str | Path | None = None,
     val_fraction: float | None = None,
+    fold: tuple[int, int] | None = None,
     prepare: Prepare | None = None,
     on_progress: Progress | None = None,
     on_scan: Progress | None = None,
 ) -> Dataset:
     """Open a source to train on (see ``source``); None is the embedded set.
 
-    Without a val split a part of train is held out, by content (see ``split``). Size and channels are
-    chosen from the images when not given; ``classes`` fixes the order of the classes (a resume). What
-    ``prepare`` answers is used as it is: mean and deviation are then not those of the training images.
+    Without a val split a part of train is held out, by content (see ``split``); with ``fold`` (2, 5) it is
+    the second of five parts of train and val together, and there is no test split (see ``folds``). Size and
+    channels are chosen from the images when not given; ``classes`` fixes the order of the classes (a resume).
+    What ``prepare`` answers is used as it is: mean and deviation are then not those of the training images.
     ``task``: None takes what the source shows. ``root``: the folder that paths of a CSV are relative to.
     ``on_progress`` gets (images decoded, images in all), of a download (bytes, bytes in all); ``on_scan``
     (files looked at, files in all).
@@ -48,7 +50,9 @@ def open_dataset(
     parts: Iterable[str] = found.splits if isinstance(found, ArraySet) else found.parts
     if "val" in parts and val_fraction is not None:
         raise ArgumentError(f"val_fraction is for data without a val split, {name} has one: leave it out.")
-    asked = Asked(name, image_size, channels, skip_bad, classes, val_fraction, prepare, on_progress, on_scan)
+    asked = Asked(
+        name, image_size, channels, skip_bad, classes, val_fraction, prepare, on_progress, on_scan, fold
+    )  # fmt: skip
     opened = open_arrays(asked, found) if isinstance(found, ArraySet) else open_files(asked, found)
     preprocessing = opened.wanted or measured(opened.usual, opened.sets["train"].stored)
     return Dataset(

@@ -10,7 +10,7 @@ from striate.data.dataset import ImageSet, count_classes
 from striate.data.facts import FactStore
 from striate.data.files import FileSets, file_sets, fitted_sets
 from striate.data.listing import Listing, labels_of
-from striate.data.opening import Asked, Opened, validation_mask
+from striate.data.opening import Asked, Opened, fold_mask, validation_mask
 from striate.data.preprocess import Preprocessing
 from striate.data.refusals import classes_of, refuse_empty, refuse_problems, refuse_unknown
 from striate.data.scan import Facts, Progress, remember, scan
@@ -73,11 +73,18 @@ def _parts(
     _sound([fact for part in facts.values() for fact in part], asked.name, asked.skip_bad)
     notes = [f"Skipped: {fact.problem}" for part in facts.values() for fact in part if fact.problem]
     good = {split: [fact for fact in part if fact.problem is None] for split, part in facts.items()}
+    given = tuple(good)
+    if asked.fold is not None:
+        good = {"train": good["train"] + good.get("val", [])}
     train = good["train"]
     labels = labels_of([fact.file for fact in train], classes, found.task)
     refuse_empty(count_classes(labels, len(classes)), classes, asked.name)
     if "val" not in good:
-        mask = validation_mask([fact.digest for fact in train], labels, asked, "test" in good, notes)
+        digests = [fact.digest for fact in train]
+        if asked.fold is not None:
+            mask = fold_mask(digests, labels, classes, asked.fold, given, notes)
+        else:
+            mask = validation_mask(digests, labels, asked, "test" in good, notes)
         good["train"], good["val"] = (
             [fact for fact, out in zip(train, mask.tolist(), strict=True) if out == held]
             for held in (False, True)

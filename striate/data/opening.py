@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from striate.data.dataset import ImageSet
 from striate.data.findings import Finding
+from striate.data.folds import folds_of
 from striate.data.preprocess import Preprocessing
 from striate.data.scan import Progress
 from striate.data.split import default_fraction, held_out
@@ -32,6 +33,8 @@ class Asked:
     prepare: Prepare | None
     on_progress: Progress | None
     on_scan: Progress | None
+    fold: tuple[int, int] | None = None
+    """(2, 5): the second of five folds of train and val together is val; there is no test split."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +47,38 @@ class Opened:
     """What ``prepare`` has answered, which is used as it is."""
     notes: list[str]
     findings: Sequence[Finding]
+
+
+def fold_mask(
+    digests: Sequence[str],
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    fold: tuple[int, int],
+    splits: Sequence[str],
+    notes: list[str],
+) -> NDArray[np.bool_]:
+    """Which images of ``splits`` together a fold holds out; says so in ``notes``, in the first fold alone.
+
+    Raises DataError: more folds than different images, or a class that a fold would have to learn without.
+    """
+    number, count = fold
+    held_by = folds_of(digests, labels, count)
+    for index, name in enumerate(classes):
+        holding = np.unique(held_by[labels[:, index] > 0 if labels.ndim == 2 else labels == index])
+        if len(holding) == 1:
+            raise DataError(
+                f"folds must leave every class something to learn from, and one of them holds all images of "
+                f"{name!r} out: add different images of it, or train without folds."
+            )
+    mask: NDArray[np.bool_] = held_by == number - 1
+    if number == 1:
+        together = "The val images join the training images. " if "val" in splits else ""
+        aside = " The test images are left out." if "test" in splits else ""
+        notes.append(
+            f"{together}Each of {count} folds holds out another part of the {len(mask):,} images, chosen by "
+            f"their content.{aside}"
+        )
+    return mask
 
 
 def validation_mask(

@@ -27,6 +27,11 @@ class Contents:
     """What stands in the place of ``mistakes`` where an image may have several labels."""
 
     @property
+    def is_crossed(self) -> bool:
+        """Whether this is a folder of folds."""
+        return self.settings.get("folds") is not None
+
+    @property
     def name(self) -> str:
         return self.path.resolve().name
 
@@ -55,20 +60,22 @@ def read_run(path: Path) -> Contents:
     several = data is not None and data.get("task") == "labels"
     answers = "labels.json" if several else "mistakes.json"
     found = read(folder.insight / answers, "no confusion matrix, classes or pictures.")
+    settings = read_json(folder.settings)
+    one = settings.get("folds") is None  # a cross-validation has the pages of its folds for the rest
     return Contents(
         path=path,
-        settings=read_json(folder.settings),
+        settings=settings,
         result=read(
             folder.result,
             "the run is not finished, and its accuracy is not known. "
             f"{command('train', '--resume', path)} goes on.",
         ),
-        history=_history(folder, gaps),
+        history=_history(folder, gaps) if one else [],
         mistakes=None if several else found,
         labels=found if several else None,
         data=data,
         network=read(folder.network, "no table of layers."),
-        filters=read(folder.insight / "filters.json", "no picture of the first layer."),
+        filters=read(folder.insight / "filters.json", "no picture of the first layer.") if one else None,
         gaps=tuple(gaps),
     )
 

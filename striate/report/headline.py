@@ -21,7 +21,7 @@ class Headline:
 def headline(run: Contents, parameters: int | None) -> Headline:
     """``parameters`` of the network, where they are known."""
     if run.result is not None:
-        number, lead = _finished(run.result)
+        number, lead = _crossed(run.result) if run.is_crossed else _finished(run.result)
     else:
         number, lead = _unfinished(run)
     return Headline(number, lead, tuple(_facts(run, parameters)))
@@ -48,8 +48,23 @@ def _finished(result: dict[str, Any]) -> tuple[str, str]:
     )
 
 
+def _crossed(result: dict[str, Any]) -> tuple[str, str]:
+    folds, images = len(result["folds"]), count(result["images"])
+    name, what = "accuracy", "of the answers are right"
+    if result.get("mean_average_precision") is not None:
+        name, what = "mean_average_precision", "mean average precision over the labels"
+    each = [fold[name] for fold in result["folds"]]
+    return percent(result[name]), (
+        f"{what}: the mean of {folds} trainings, from {percent(min(each))} to {percent(max(each))}, with a "
+        f"standard deviation of {percent(result[f'{name}_spread'])}. Each held out another part of the "
+        f"{images} images, so that every image was answered by a network that had not seen it."
+    )
+
+
 def _unfinished(run: Contents) -> tuple[str, str]:
     known = [row for row in run.history if row.get("val_accuracy") is not None]
+    if run.is_crossed:
+        return "not yet", "This cross-validation is not finished, and no accuracy has been measured."
     asked = run.settings.get("settings", {}).get("epochs")
     done = f"{plural(len(run.history), 'epoch')}{f' of {asked}' if asked else ''} done"
     if not known:
@@ -69,12 +84,13 @@ def _facts(run: Contents, parameters: int | None) -> list[tuple[str, str]]:
     if classes is not None:
         facts.append((str(classes), "classes"))
     if data:
-        facts.append((count(data["splits"]["train"]["images"]), "training images"))
+        what = "images" if run.is_crossed else "training images"
+        facts.append((count(data["splits"]["train"]["images"]), what))
     if model.get("name"):
         facts.append((str(model["name"]), "the network"))
     if parameters is not None:
         facts.append((count(parameters), "parameters"))
-    epochs = result.get("epochs", len(run.history))
+    epochs, each = result.get("epochs", len(run.history)), " a fold" if run.is_crossed else ""
     seconds = result.get("seconds") or sum(row["seconds"] for row in run.history)
-    facts.append((duration(seconds), f"of training, {plural(epochs, 'epoch')}"))
+    facts.append((duration(seconds), f"of training, {plural(epochs, 'epoch')}{each}"))
     return facts

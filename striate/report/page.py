@@ -14,6 +14,7 @@ from striate.report.advice import advise
 from striate.report.classes import ClassPart, class_part
 from striate.report.contents import Contents, read_run
 from striate.report.curves import epoch_rows, reliability_figure, training_curves
+from striate.report.folds import fold_rows
 from striate.report.headline import headline
 from striate.report.labels import label_part
 from striate.report.layers import layer_part
@@ -63,6 +64,7 @@ def render(run: Contents) -> str:
         script_hash=base64.b64encode(hashlib.sha256(script.encode()).digest()).decode(),
         headline=_part(gaps, "result.json or settings.json", run, lambda run: headline(run, parameters)),
         advice=_part(gaps, "a file of this run", run, advise) or [],
+        folds=_part(gaps, "result.json", run.result, fold_rows) if run.is_crossed else None,
         curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
         epochs=_part(gaps, "history.jsonl", run.history, epoch_rows) or [],
         material=material,

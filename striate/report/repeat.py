@@ -46,6 +46,11 @@ def _next_commands(run: Contents) -> list[tuple[str, str]]:
     folder = shlex.quote(str(run.path))
     if run.result is None:
         return [(f"striate train --resume {folder}", "go on where it stopped")]
+    if run.is_crossed:
+        return [
+            (f"striate train --like {folder}", "train the one network with these choices, on all images"),
+            (f"striate report {shlex.quote(str(run.path / 'fold-1'))}", "the page of one fold"),
+        ]
     return [
         (f"striate predict {folder} IMAGE.png", "what is on a picture of yours"),
         (f"striate evaluate {folder} DATA", "how good it is on other images"),

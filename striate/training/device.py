@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from striate.errors import ArgumentError
 from striate.machine import processors
+from striate.training import compiler
 from striate.training.settings import TrainSettings
 from striate.training.team import all_processes, local_processes
 
@@ -22,7 +23,7 @@ class Placement:
     device: str
     """``cpu`` or ``cuda``."""
     precision: str
-    """``fp32`` or ``bf16``: the format in which convolutions and products are computed."""
+    """``fp32``, ``tf32`` or ``bf16``: the format in which convolutions and products are computed."""
     memory_format: str
     """``channels_last`` or ``contiguous``."""
     threads: int
@@ -31,6 +32,8 @@ class Placement:
     """How many train together."""
     deterministic: bool = False
     """Whether operations without a deterministic form are refused."""
+    compiled: bool = False
+    """Whether torch.compile prepares the network."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -49,7 +52,7 @@ class Placement:
         bf16 activations cost eight times as much; strides that name the channel as the last axis tell it.
         """
         images = images.to(self.device, non_blocking=True)
-        if self.precision == "fp32":
+        if self.precision != "bf16":
             images = images.float()
         if self.memory_format != "channels_last" or images.dim() != 4:
             return images
@@ -65,7 +68,8 @@ class Placement:
 def place(settings: TrainSettings) -> Placement:
     """Turn every ``auto`` of ``settings`` into a choice.
 
-    Raises ArgumentError for ``device="cuda"`` without a CUDA device.
+    Raises ArgumentError for ``device="cuda"`` without a CUDA device, and ``precision="tf32"`` without tensor
+    cores that have it.
     """
     device = settings.device
     if device == "auto":
@@ -75,9 +79,35 @@ def place(settings: TrainSettings) -> Placement:
     precision = settings.precision
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"
+    elif precision == "tf32" and not has_tf32(device):
+        raise ArgumentError(
+            "precision must be what the machine has, got 'tf32', which takes a GPU of compute capability 8.0 "
+            "or more: leave it out."
+        )
     layout = "channels_last" if settings.memory_format == "auto" else settings.memory_format
     threads = settings.threads or max(1, usable_cores() // local_processes())
-    return Placement(device, precision, layout, threads, all_processes(), settings.deterministic)
+    compiled = settings.compile and compiler.missing(device) is None
+    return Placement(device, precision, layout, threads, all_processes(), settings.deterministic, compiled)
+
+
+def told(settings: TrainSettings, placement: Placement) -> list[str]:
+    """Sentences about what was asked for and the machine lacks."""
+    found = []
+    if placement.precision == "bf16" and not has_bf16(placement.device):
+        found.append(
+            "This processor has no bf16 and only imitates it, more slowly than fp32: leave --precision out."
+        )
+    if settings.compile and not placement.compiled:
+        found.append(
+            f"torch.compile needs {compiler.missing(placement.device)}, which is not here: the network is "
+            "trained as it is."
+        )
+    return found
+
+
+def has_tf32(device: str) -> bool:
+    """True where convolutions and products may be rounded to 10 bits of mantissa, and are faster for it."""
+    return device == "cuda" and torch.cuda.get_device_capability() >= (8, 0)
 
 
 def has_bf16(device: str) -> bool:

@@ -18,7 +18,8 @@ from torch import Tensor, nn
 
 from striate.errors import CheckpointError, TrainingError
 from striate.training import events, fine_tuning, monitor, synced_norm
-from striate.training.device import Placement, place
+from striate.training.compiler import compiled_if_it_can_be
+from striate.training.device import Placement, place, told
 from striate.training.evaluate import Evaluation, evaluate_together, evaluating
 from striate.training.interruption import Interruption
 from striate.training.layer_watch import LayerMove, LayerWatch
@@ -150,12 +151,15 @@ class _Fit:
         self.state.follow_the_lead()
         synced_norm.warn_of_small_parts(self.module, self.team, self.settings, self.reporter.warn)
         self.reporter.started(len(self.train), resumed_from)
+        for sentence in told(self.settings, self.placement) if resumed_from is None else ():
+            self.reporter.warn(sentence)
+        prepared = self._prepared()
         interrupted = False
         with self.interruption:
             try:
                 while self.state.epoch < self.settings.epochs and not self.state.has_lost_patience:
                     self._stop_if_asked()
-                    self._epoch()
+                    self._epoch(prepared)
             except _Stop:
                 interrupted = True
                 self._save()
@@ -196,12 +200,20 @@ class _Fit:
         initialise(torch.cat(seen)[:IMAGES_TO_START_FROM].float().to(self.placement.device))
         self.state.begin_average()
 
-    def _epoch(self) -> None:
+    def _prepared(self) -> nn.Module:
+        """The network as it runs forward in training."""
+        if not self.placement.compiled or self.state.epoch >= self.settings.epochs:
+            return self.module
+        self.tuning.begin_epoch(self.module, self.state.epoch)
+        device = self.placement.device
+        return compiled_if_it_can_be(self.module, device, self.settings, self._rehearse, self.reporter.warn)
+
+    def _epoch(self, prepared: nn.Module) -> None:
         """The rest of the current epoch: its steps, its evaluation, its checkpoint."""
         watch = Stopwatch(self.clock)
         self.reporter.epoch_started()
         self.tuning.begin_epoch(self.module, self.state.epoch)
-        self.forward = self.team.share(self.module, self._rehearse)
+        self.forward = self.team.share(prepared, self._rehearse)
         saved = self.clock()
         moves: tuple[LayerMove, ...] = ()
         rest = self.train.epoch(self.state.epoch, start_step=self.state.step_in_epoch)
@@ -226,9 +238,11 @@ class _Fit:
         self._save()
 
     def _rehearse(self, forward: nn.Module) -> None:
-        """Two images forward and their gradients back; nothing but the gradients is left of it."""
+        """Two images forward and their gradients back, a whole batch where each size is compiled for itself;
+        nothing but the gradients is left of it."""
         start = min(self.state.step_in_epoch, len(self.train) - 1)
-        images, labels = (part[:2] for part in next(self.train.epoch(self.state.epoch, start)))
+        most = None if self.placement.compiled else 2
+        images, labels = (part[:most] for part in next(self.train.epoch(self.state.epoch, start)))
         before = [buffer.clone() for buffer in self.module.buffers()]
         with self.placement.autocast():
             answer = forward(self.placement.lay_out(images))

@@ -35,6 +35,7 @@ def prepared(placement: Placement) -> Iterator[None]:
     allocator keeps its thresholds, which cost nothing.
     """
     threads = torch.get_num_threads()
+    products, convolutions = torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32
     torch.set_num_threads(placement.threads)
     torch.set_flush_denormal(True)  # numbers below 1e-38 cost a hundred cycles each and mean nothing here
     if placement.device == "cpu":
@@ -42,6 +43,8 @@ def prepared(placement: Placement) -> Iterator[None]:
     else:
         torch.backends.cudnn.benchmark = False  # nothing measured decides anything
         torch.backends.cudnn.deterministic = True
+        torch.backends.cuda.matmul.allow_tf32 = placement.precision == "tf32"
+        torch.backends.cudnn.allow_tf32 = placement.precision == "tf32"  # torch's default is True: not fp32
     strict = torch.are_deterministic_algorithms_enabled()
     if placement.deterministic:  # not else: the call imports torch's compiler
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")  # what cuBLAS asks for
@@ -51,6 +54,7 @@ def prepared(placement: Placement) -> Iterator[None]:
     finally:
         if placement.deterministic:
             torch.use_deterministic_algorithms(strict)
+        torch.backends.cuda.matmul.allow_tf32, torch.backends.cudnn.allow_tf32 = products, convolutions
         torch.set_flush_denormal(False)
         torch.set_num_threads(threads)
 

@@ -13,7 +13,7 @@ from striate.training.limits import number, one_of, whole, yes_or_no
 
 OptimiserName = Literal["adamw", "sgd", "muon", "lamb"]
 ScheduleName = Literal["linear", "cosine", "one-cycle", "step"]
-PrecisionName = Literal["auto", "fp32", "bf16"]
+PrecisionName = Literal["auto", "fp32", "tf32", "bf16"]
 LayoutName = Literal["auto", "contiguous", "channels_last"]
 BalanceName = Literal["none", "loss", "sampler"]
 DeviceName = Literal["auto", "cpu", "cuda"]
@@ -61,7 +61,7 @@ CHOICES: dict[str, Any] = {
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
 NOT_PART_OF_THE_RESULT = (
     *("checkpoint_minutes", "checkpoint_steps", "checkpoints_kept"),
-    *("device", "precision", "memory_format", "threads", "deterministic"),
+    *("device", "precision", "memory_format", "threads", "deterministic", "compile"),
 )
 
 
@@ -157,10 +157,16 @@ class TrainSettings:
     """Where to compute; ``auto`` takes a CUDA device where there is one."""
 
     precision: PrecisionName = "auto"
-    """Number format in convolutions and products; weights stay fp32. ``auto``: bf16 if the chip has it."""
+    """Number format in convolutions and products; weights stay fp32. ``auto``: bf16 if the chip has it, else
+    fp32. ``tf32`` (10 bits of mantissa) is for tensor cores, from compute capability 8.0."""
 
     memory_format: LayoutName = "auto"
     """Order of the axes in memory; ``auto`` is ``channels_last``."""
+
+    compile: bool = False
+    """Whether torch.compile prepares the network for training, which takes about a minute before the first
+    step; on a GPU steps are also recorded and replayed. Without a compiler it is trained as it is, and this
+    is said."""
 
     deterministic: bool = False
     """Refuse operations of which torch has no form that gives the same bits every time. On a CPU, and in the

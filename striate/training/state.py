@@ -158,7 +158,7 @@ class State:
         if self._folder is None or found is None:
             return None
         self._refuse_other_run(found)
-        if {"processes": 1, **found.placement} != self.placement.to_json():
+        if {"processes": 1, "compiled": False, **found.placement} != self.placement.to_json():
             warn(
                 f"The run began with {_in_words(found.placement)} and goes on with "
                 f"{_in_words(self.placement.to_json())}: the result may differ in the last digits."

@@ -11,7 +11,8 @@ from PIL import Image
 
 from striate import api
 from striate.api import budget
-from striate.api.budget import Pace, epochs_within, seconds_of
+from striate.api.budget import epochs_within, seconds_of
+from striate.api.pace import Pace, measure
 from striate.data.catalogue import open_dataset
 from striate.errors import ArgumentError
 
@@ -45,7 +46,7 @@ def test_epochs_by_hand(pictures: Path) -> None:
     """16 or so images of 20 in 4 steps of 4; 5% of 100 s and the last evaluation are kept back."""
     dataset = open_dataset(pictures)
     train, val = len(dataset.train), len(dataset.val or ())
-    pace = Pace(step=1.0, image=0.5)
+    pace = Pace(steps=(1.0,), image=0.5, start=0.0)
     epoch, after = train // 4 * 1.0 + val * 0.5, 2 * val * 0.5 + 5
     assert epochs_within(100, pace, dataset, 4) == int((100 - after) / epoch)
     assert epochs_within(1e6, pace, dataset, 4) == 300
@@ -70,8 +71,8 @@ def test_a_pace_is_measured_and_the_network_is_left_alone(pictures: Path, tmp_pa
     chosen = choose(dataset, start, {"threads": 1}, None)
     module = build(chosen.network, 0)
     before = {name: tensor.clone() for name, tensor in module.state_dict().items()}
-    pace = budget.measure(module, dataset, chosen, clock)
-    assert pace.step == pytest.approx(1 / budget.STEPS) and pace.image > 0
+    pace = measure(module, dataset, chosen, 3, clock)
+    assert pace.steps == (1.0, 1.0, 1.0) and pace.start == 2.0 and pace.image > 0
     for name, tensor in module.state_dict().items():
         assert np.array_equal(before[name].numpy(), tensor.numpy()), name
 
@@ -79,12 +80,12 @@ def test_a_pace_is_measured_and_the_network_is_left_alone(pictures: Path, tmp_pa
 def test_the_plan_is_written_down_and_kept(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "measure", lambda *given: Pace(step=30.0, image=0.0))
+    monkeypatch.setattr(budget, "measure", lambda *given: Pace(steps=(100.0,), image=0.0, start=0.0))
     run = api.train(pictures, run=tmp_path / "run", budget="10m", threads=1)
     written = json.loads((run.path / "settings.json").read_text())
     planned = written["budget"]
-    assert planned["seconds"] == 600 and planned["seconds_per_step"] == 30.0
-    assert run.result["epochs"] == written["settings"]["epochs"] == planned["epochs"] >= 1
+    assert planned["seconds"] == 600 and planned["seconds_per_step"] == 100.0
+    assert run.result["epochs"] == written["settings"]["epochs"] == planned["epochs"] == 1
 
 
 def test_epochs_and_budget_contradict_each_other(pictures: Path) -> None:
