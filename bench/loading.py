@@ -6,10 +6,10 @@
                                      empty cache, near duplicates looked for, and the same variations
     striate, epoch 2                 the next pass
 
-The pictures are 500 x 375 JPEGs of quality 90 cut at random from photographs of scikit-image and scikit-learn; they lie
-in the page cache for all. One pass each, in turn; ratios are medians over the rounds.
+The pictures are JPEGs of quality 90, 500 x 375 (as ImageNet's) unless --width says otherwise, cut at random from
+photographs of scikit-image and scikit-learn; they lie in the page cache for all. One pass each, in turn; ratios are medians over the rounds.
 
-    python bench/loading.py [--rounds 3] [--images 1500]      prints JSON; alone on the machine
+    python bench/loading.py [--rounds 3] [--images 1500] [--width 500]      prints JSON; alone on the machine
 """
 
 import argparse
@@ -29,7 +29,7 @@ SIDE, BATCH, CLASSES = 224, 64, 10
 MEAN, STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
-def draw(root: Path, images: int) -> None:
+def draw(root: Path, images: int, size: tuple[int, int]) -> None:
     """root/{train,val}/<class>/*.jpg; val holds 2 of each class."""
     import numpy as np
     import skimage.data
@@ -48,9 +48,10 @@ def draw(root: Path, images: int) -> None:
             random.uniform(0, picture.height - width * 3 / 4),
         )
         file = io.BytesIO()
-        part = picture.resize(
-            (500, 375), Image.Resampling.BICUBIC, (left, top, left + width, top + width * 3 / 4)
-        )
+        part = picture.resize(size, Image.Resampling.BICUBIC, (left, top, left + width, top + width * 3 / 4))
+        if size[0] > 800:  # enlarged: without the grain of a camera it would be too smooth
+            grain = random.integers(-6, 7, (size[1], size[0], 1))
+            part = Image.fromarray((np.asarray(part, np.int16) + grain).clip(0, 255).astype(np.uint8))
         part.save(file, "JPEG", quality=90)
         folder = root / ("train" if number < images else "val") / f"c{number % CLASSES}"
         folder.mkdir(parents=True, exist_ok=True)
@@ -180,6 +181,7 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--images", type=int, default=1500)
+    parser.add_argument("--width", type=int, default=500, help="of the pictures; they are 4:3")
     parser.add_argument("--root", type=Path, help="a folder for the pictures, kept for the next time")
     parser.add_argument("--contestant")
     options = parser.parse_args()
@@ -189,7 +191,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         root = options.root or Path(folder)
         if not (root / "val").exists():
-            draw(root, options.images)
+            draw(root, options.images, (options.width, options.width * 3 // 4))
+        sizes = [file.stat().st_size for file in root.glob("train/*/*.jpg")]
         found = measure(root, options.rounds)
     import PIL
     import torch
@@ -198,7 +201,12 @@ def main() -> None:
 
     about = {"date": time.strftime("%Y-%m-%d"), "torch": torch.__version__, "pillow": PIL.__version__}
     about |= {"processor": describe()["processor"], "cores": os.cpu_count(), "rounds": options.rounds}
-    print(json.dumps(about | {"images": options.images} | found, indent=1))
+    print(
+        json.dumps(
+            about | {"images": len(sizes), "bytes": sum(sizes) // len(sizes), "width": options.width} | found,
+            indent=1,
+        )
+    )
 
 
 if __name__ == "__main__":

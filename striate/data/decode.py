@@ -19,6 +19,8 @@ from striate.errors import ArgumentError, ImageError
 PIXEL_LIMIT = 80_000_000  # below the size at which Pillow itself begins to warn
 LEAST_SIDE = 2  # one pixel has no neighbour: there is nothing to convolve
 
+_USUAL = ("JPEG", "PNG", "BMP", "GIF", "PPM")  # what Pillow knows before it looks for its other readers
+_FURTHER = ("TIFF", "WEBP", "AVIF", "MPO", "DIB", "JPEG2000", "TGA", "ICO", "QOI")
 _ORIENTATION = 0x0112  # the EXIF tag; 5 to 8 lie on their side
 _GREY_MODES = frozenset({"1", "L", "LA", "La", "I", "I;16", "I;16L", "I;16B", "I;16N"})
 
@@ -31,7 +33,7 @@ def open_image(source: Path | bytes, name: str | None = None) -> Image.Image:
     """
     name = name or (str(source) if isinstance(source, Path) else "The image")
     try:
-        image = Image.open(io.BytesIO(source) if isinstance(source, bytes) else source)
+        image = _identified(io.BytesIO(source) if isinstance(source, bytes) else source)
     except (Image.DecompressionBombError, Image.DecompressionBombWarning) as error:
         count = re.search(r"\d+", str(error))
         raise _too_many_pixels(name, f"{int(count[0]):,} pixels" if count else "more") from None
@@ -50,6 +52,15 @@ def open_image(source: Path | bytes, name: str | None = None) -> Image.Image:
             "replace it, or leave it out."
         )
     return image
+
+
+def _identified(source: Path | io.BytesIO) -> Image.Image:
+    """Pillow's ``open`` for formats of pictures alone: for others it may start a program, Ghostscript."""
+    try:
+        return Image.open(source, formats=_USUAL)
+    except UnidentifiedImageError:
+        Image.init()
+        return Image.open(source, formats=[name for name in _FURTHER if name in Image.OPEN])
 
 
 def decode_image(

@@ -66,7 +66,7 @@ def open_pack(source: str, frame: Frame) -> Pack | None:
         frames = np.asarray(np.memmap(path / "frames.u8", np.uint8, "r", shape=shape))
         rows = {digest.tobytes().hex(): row for row, digest in enumerate(digests)}
         os.utime(path / "pack.json")  # used now
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, MemoryError):
         return None
     return Pack(path, rows, frames, likeness)
 

@@ -120,7 +120,7 @@ def _refuse_wrong_labels(
         shown = ", ".join(without[:_SHOWN])
         raise DataError(
             f"{len(without):,} of {len(samples):,} images in {name} have no label ({shown}): put "
-            " NAME.cls beside NAME.jpg, or each class into a folder of its own."
+            "NAME.cls beside NAME.jpg, or each class into a folder of its own."
         )
     more = [key for key, labels in keys if labels > 1]
     if more:

@@ -84,7 +84,7 @@ def is_closed(tar: Path) -> bool:
 def _groups(tar: Path, archive: tarfile.TarFile, size: int, left_out: list[str]) -> dict[str, _Group]:
     groups: dict[str, _Group] = {}
     for member in _plain_members(archive, left_out):
-        if member.offset_data + member.size > size:
+        if member.size < 0 or member.offset_data + member.size > size:
             raise tarfile.ReadError("unexpected end of data")
         name, end = _split(member.name)
         if f".{end.rpartition('.')[2]}" in IMAGE_SUFFIXES:

@@ -121,6 +121,7 @@ def test_damaged_and_unfinished_packs_are_not_used(
         ("frames.u8", lambda c: c[:-1]),
         ("pack.json", lambda c: c[:9]),
         ("digests.npy", lambda c: b"x" + c[1:]),
+        ("likeness.npy", lambda c: b""),
     ):
         for path in empty.rglob(name):
             path.write_bytes(damage(path.read_bytes()))

@@ -166,6 +166,14 @@ def test_a_text_called_jpg_is_named(tmp_path: Path) -> None:
         decode_image(path, 3)
 
 
+def test_a_format_that_other_programs_would_have_to_read_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    """PostScript under the name of a picture would start Ghostscript."""
+    monkeypatch.setattr("PIL.EpsImagePlugin.Ghostscript", lambda *_: pytest.fail("a program was started"))
+    page = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 10 10\n%%EndComments\nshowpage\n%%EOF\n"
+    with pytest.raises(ImageError, match=r"cat\.png holds no image of a known format"):
+        decode_image(page, 3, name="cat.png")
+
+
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(ImageError, match=r"nowhere\.png does not exist: check the path"):
         decode_image(tmp_path / "nowhere.png", 3)

@@ -187,6 +187,13 @@ def test_a_tar_cut_anywhere_is_a_sentence(tar: Callable[..., Path]) -> None:
         path.write_bytes(whole[:length])
         with pytest.raises(DataError, match=r"whole\.tar (is no whole tar|holds no images)|have no label"):
             read_source(str(path))
+    below = bytearray(whole[:512])
+    below[124:136] = b"\xff" * 12  # a size of -1, as GNU tar writes numbers
+    below[148:156] = b" " * 8
+    below[148:156] = b"%06o\0 " % sum(below)
+    path.write_bytes(bytes(below) + whole[512:])
+    with pytest.raises(DataError, match=r"whole\.tar is no whole tar"):
+        read_source(str(path))
     path.write_bytes(b"\x1f\x8b" + whole[:600])
     with pytest.raises(DataError, match=r"is no whole tar .*: unpack it to a plain \.tar"):
         read_source(str(path))
