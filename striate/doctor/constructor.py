@@ -93,6 +93,13 @@ class Written:
         """ "nn.Linear" in ``nn.Linear(400, 120)``."""
         return ast.unparse(self.call.func)
 
+    def with_call(self, call: str) -> str:
+        """The lines with another call in the place of this one."""
+        lines = [line.encode() for line in self.lines]  # ast counts columns in bytes
+        head = lines[0][: self.call.col_offset]
+        tail = lines[-1][self.call.end_col_offset :]
+        return textwrap.dedent((head + call.encode() + tail).decode()).strip()
+
     def with_arguments(self, **values: Any) -> str | None:
         """The lines with other values; None where one of them is written as more than a number."""
         edits: list[tuple[int, int, int, str]] = []

@@ -12,6 +12,7 @@ from typing import Any
 from striate.doctor import remedy_input, remedy_join, remedy_layer
 from striate.doctor.constructor import constructor, plain
 from striate.doctor.findings import NetworkFinding, NetworkReport
+from striate.doctor.forward import adding, passing
 from striate.doctor.remedy import Remedy
 from striate.doctor.remedy_layer import images_mixed
 from striate.doctor.source import find
@@ -55,8 +56,14 @@ def diagnose(title: str, trace: Trace, module: Any, rerun: Rerun | None = None) 
 def _line(remedy: Remedy, failed: Step, module: Any, *, shared: bool) -> tuple[str | None, str]:
     """Where the line stands that must change, and the line as it should be."""
     step = remedy.step or failed
+    if remedy.built and step.module is not None and (found := find(module, step.module, ())):
+        written = found[0]
+        return written.place, f"instead of  {written.text}\nwrite       {written.with_call(remedy.built)}"
     if remedy.code is not None:
-        return None, _joined(f"write {remedy.code}", remedy.then)
+        if remedy.wrap and (line := passing(module, step, remedy.wrap)):
+            return step.source, _joined(line, remedy.then)
+        line = None if remedy.summand is None else adding(module, step, remedy.summand, "self.shortcut")
+        return None, _joined(f"write {remedy.code}", line or "", remedy.then)
     if not remedy.change and remedy.kind is None:
         return None, ""
     call = constructor(remedy.kind or step.layer.kind, {**step.layer.arguments, **remedy.change})
@@ -78,7 +85,8 @@ def _line(remedy: Remedy, failed: Step, module: Any, *, shared: bool) -> tuple[s
         line = line.replace(f"{written.called}(", f"{other}(")
     if line is None:
         return written.place, f"write {call}{whose}, where it now says: {written.text}"
-    return written.place, f"instead of  {written.text}\nwrite       {line}"
+    flat = passing(module, step, remedy.wrap) if remedy.wrap else None
+    return written.place, _joined(f"instead of  {written.text}\nwrite       {line}", flat or "")
 
 
 def fitting_input(trace: Trace, rerun: Rerun) -> str | None:

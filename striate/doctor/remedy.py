@@ -14,8 +14,9 @@ from striate.doctor.trace import Sizes, Step, Trace
 class Remedy:
     """``says``: what the failed step received and needed.
 
-    The mended line is either the constructor of ``step`` (None: the failed step; ``kind``: another layer's)
-    with the arguments in ``change``, or ``code``. ``instead`` are other ways.
+    The mended line is the constructor of ``step`` (None: the failed step; ``kind``: another layer's) with
+    the arguments in ``change``, or ``built`` in its place; or the line of the forward that calls ``step``,
+    with its input put into ``wrap``; or ``code``, where no such line is found. ``instead`` are other ways.
     """
 
     rule: str
@@ -24,6 +25,12 @@ class Remedy:
     step: Step | None = None
     kind: str | None = None
     code: str | None = None
+    wrap: str = ""
+    """What the step's input must go through: "torch.flatten({}, 1)"."""
+    summand: bool | None = None
+    """Whether the second summand of an addition, not the first, must go through the new layer of ``code``."""
+    built: str = ""
+    """The call of another layer that takes the place of the one that built the step."""
     then: str = ""
     """What must follow, in one line."""
     instead: tuple[str, ...] = ()

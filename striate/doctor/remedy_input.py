@@ -22,7 +22,7 @@ def wrong_type(trace: Trace, step: Step) -> Remedy | None:
         _CASTS.get(given, f"x = x.to(torch.{wanted})") if wanted == "float32" else f"x = x.to(torch.{wanted})"
     )
     says = f"receives numbers of type {given} and computes in {wanted}."
-    return Remedy("wrong-type", says, code=cast)
+    return Remedy("wrong-type", says, code=cast, wrap=_pattern(cast))
 
 
 def missing_batch(trace: Trace, step: Step) -> Remedy | None:
@@ -34,7 +34,8 @@ def missing_batch(trace: Trace, step: Step) -> Remedy | None:
     if axes != {len(shape) - 1}:
         return None
     says = f"the input {show(shape)} has no batch axis: the images of a batch are counted on axis 0."
-    return Remedy("missing-batch-axis", says, code="x = x.unsqueeze(0)")
+    code = "x = x.unsqueeze(0)"
+    return Remedy("missing-batch-axis", says, step=trace.steps[0], code=code, wrap=_pattern(code))
 
 
 def channels_last(trace: Trace, step: Step) -> Remedy | None:
@@ -49,7 +50,13 @@ def channels_last(trace: Trace, step: Step) -> Remedy | None:
     order = (0, len(shape) - 1, *range(1, len(shape) - 1))
     says = f"receives {show(shape)} with the {wanted} channels last; PyTorch's order is (N, C, H, W)."
     code = f"x = x.permute{order}"
-    return Remedy("channels-last", says, code=code, instead=("give --input as channels x rows x columns",))
+    ways = ("give --input as channels x rows x columns",)
+    return Remedy("channels-last", says, code=code, wrap=_pattern(code), instead=ways)
+
+
+def _pattern(code: str) -> str:
+    """ "{}.float() / 255" of "x = x.float() / 255"."""
+    return code.removeprefix("x = ").replace("x.", "{}.", 1)
 
 
 REMEDIES = (wrong_type, missing_batch, channels_last)

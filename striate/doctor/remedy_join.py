@@ -47,7 +47,8 @@ def elementwise(trace: Trace, step: Step) -> Remedy | None:
     way = (
         f"apply it to {_name(trace, short)} before the addition (He et al. 2015, arXiv 1512.03385, option B)"
     )
-    return Remedy("branches-differ", says, code=code, instead=(way,))
+    summand = (short is two) if step.layer.kind.strip("_") == "add" else None
+    return Remedy("branches-differ", says, code=code, summand=summand, instead=(way,))
 
 
 def _sizes(trace: Trace, step: Step, one: Value, two: Value, verb: str) -> Remedy:

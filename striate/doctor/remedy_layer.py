@@ -10,6 +10,7 @@ from striate.doctor.trace import Step, Trace, show
 
 _CHANNELS = {"BatchNorm": "num_features", "InstanceNorm": "num_features", "GroupNorm": "num_channels"}
 _CHANNELS |= {"PReLU": "num_parameters", "SyncBatchNorm": "num_features"}
+FLATTEN, FLATTENED = "x = torch.flatten(x, 1)", "torch.flatten({}, 1)"
 
 
 def one_value(trace: Trace, step: Step) -> Remedy | None:
@@ -24,7 +25,7 @@ def one_value(trace: Trace, step: Step) -> Remedy | None:
         "call net.eval() to use the network",
     )
     code = f"nn.GroupNorm({gcd(channels, 32)}, {channels})"
-    return Remedy("batch-norm-on-one-value", says, code=code, instead=ways)
+    return Remedy("batch-norm-on-one-value", says, code=code, built=code, instead=ways)
 
 
 def rank(trace: Trace, step: Step) -> Remedy | None:
@@ -66,8 +67,9 @@ def dense(trace: Trace, step: Step) -> Remedy | None:
         count = per_image(shape)
         says = f"receives a map {show(shape)} that is not flattened: {times(shape[1:])} are {count} features."
         if count == needed:
-            return Remedy("not-flattened", says, code="x = torch.flatten(x, 1)")
-        return Remedy("not-flattened", f"{says} Flatten it: x = torch.flatten(x, 1).", {"in_features": count})
+            return Remedy("not-flattened", says, code=FLATTEN, wrap=FLATTENED)
+        says = f"{says} Flatten it: {FLATTEN}."
+        return Remedy("not-flattened", says, {"in_features": count}, wrap=FLATTENED)
     before = shape_before_flattening(trace, step)
     batch = trace.inputs[0].shape[0] if trace.inputs else shape[0]
     if before is not None and shape[0] != batch:
@@ -75,7 +77,7 @@ def dense(trace: Trace, step: Step) -> Remedy | None:
             "batch-cut-up",
             f"{batch} images became {shape[0]} rows of {shape[-1]}: the view before it mixes images.",
             {"in_features": per_image((1, *before))},
-            instead=("flatten with x = torch.flatten(x, 1), which keeps the images apart",),
+            instead=(f"flatten with {FLATTEN}, which keeps the images apart",),
         )
     made = f": {times(before)}" if before is not None else ""
     ways: tuple[str, ...] = ()
@@ -165,7 +167,7 @@ def view(trace: Trace, step: Step) -> Remedy | None:
     asked = ", ".join(map(str, step.layer.arguments.get("shape", ())))
     says = f"{step.layer.kind}({asked}) does not fit {show(shape)}: {times(shape[1:])} are {count} features."
     then = f"and make the dense layer behind it for {count}: in_features={count}"
-    return Remedy("view-does-not-fit", says, code="x = torch.flatten(x, 1)", then=then, resize=True)
+    return Remedy("view-does-not-fit", says, code=FLATTEN, wrap=FLATTENED, then=then, resize=True)
 
 
 def images_mixed(trace: Trace) -> tuple[Step, Remedy] | None:
@@ -183,7 +185,7 @@ def images_mixed(trace: Trace) -> tuple[Step, Remedy] | None:
             then = (
                 f"and make the dense layer behind it for {per_image(shape)}: in_features={per_image(shape)}"
             )
-            return step, Remedy("batch-cut-up", says, code="x = torch.flatten(x, 1)", then=then)
+            return step, Remedy("batch-cut-up", says, code=FLATTEN, wrap=FLATTENED, then=then)
     return None
 
 

@@ -5,6 +5,7 @@ What is printed to be pasted is pasted: the mended file is run on the same input
 
 import ast
 import inspect
+import linecache
 import types
 
 import patients
@@ -80,26 +81,43 @@ def test_the_mended_line_mends(name, size, layer, rule, says, line) -> None:
     assert mended == f"write       {line}"
     assert wrong == f"instead of  {line_of(finding)}"
 
-    text = inspect.getsource(patients).splitlines(keepends=True)
-    row = int(finding.source.rpartition(":")[2]) - 1
-    indent = text[row][: len(text[row]) - len(text[row].lstrip())]
-    text[row] = f"{indent}{line}\n"
+    trace = run_module(pasted(name, finding.fix, inspect.getsource(patients))[0](), images)
+    assert trace.error is None or trace.failed.name != layer
+
+
+def pasted(name, fix, source):
+    """The class with the lines of ``fix`` pasted over those that it names, and the source then."""
+    lines = source.splitlines()
+    start = lines.index(f"class {name}(nn.Module):")
+    if fix.startswith("write self."):  # a new layer, behind those that are built
+        last = max(n for n, line in enumerate(lines) if n > start and line.startswith("        self."))
+        built = next(n for n in range(start, last + 1) if "def forward" in lines[n]) - 1
+        lines.insert(built, "        " + fix.splitlines()[0].removeprefix("write "))
+    steps = [line[12:] for line in fix.splitlines() if line.startswith(("instead of  ", "write       "))]
+    assert len(steps) % 2 == 0
+    for wrong, mended in zip(steps[::2], steps[1::2], strict=True):
+        row = next(
+            n for n, line in enumerate(lines) if line.strip() == wrong and (n > start or name == "WrongBlock")
+        )
+        lines[row] = lines[row].replace(wrong, mended)
+    text = "\n".join(lines) + "\n"
+    linecache.cache["mended.py"] = (len(text), None, text.splitlines(keepends=True), "mended.py")
     again = types.ModuleType("mended")
-    exec(compile("".join(text), "mended.py", "exec"), again.__dict__)  # the pasted line, run
-    if rule != "not-flattened":  # which asks for a second line
-        trace = run_module(getattr(again, name)(), images)
-        assert trace.error is None or trace.failed.name != layer
+    exec(compile(text, "mended.py", "exec"), again.__dict__)
+    again.__file__ = "mended.py"
+    return getattr(again, name), text
 
 
 # class, input, layer, rule, code
 CODE = [
-    ("NotFlattened", SIZE, "fc", "not-flattened", "write x = torch.flatten(x, 1)"),
-    ("FixedView", SIZE, "view", "view-does-not-fit", "write x = torch.flatten(x, 1)"),
+    ("NotFlattened", SIZE, "fc", "not-flattened", "return self.fc(torch.flatten(self.conv(x), 1))"),
+    ("FixedView", SIZE, "view", "view-does-not-fit", "write       x = torch.flatten(x, 1)"),
     ("FixedView", (50, 3, 8, 8), "view", "batch-cut-up", "and make the dense layer behind it for 256"),
     ("AddChannels", SIZE, "add", "branches-differ", "self.shortcut = nn.Conv2d(8, 16, 1, stride=2"),
+    ("AddChannels", SIZE, "add", "branches-differ", "return self.body(x) + self.shortcut(x)"),
     ("FlattenTooEarly", SIZE, "conv", "wrong-rank", "move flat (tests/doctor/patients.py:"),
-    ("WrongDense", (2, 32, 32, 3), "conv1", "channels-last", "write x = x.permute(0, 3, 1, 2)"),
-    ("WrongDense", (3, 32, 32), "fc1", "missing-batch-axis", "write x = x.unsqueeze(0)"),
+    ("WrongDense", (2, 32, 32, 3), "conv1", "channels-last", "(self.conv1(x.permute(0, 3, 1, 2)))"),
+    ("WrongDense", (3, 32, 32), "fc1", "missing-batch-axis", "(self.conv1(x.unsqueeze(0)))"),
 ]  # fmt: skip
 
 
@@ -113,17 +131,55 @@ def test_code_to_paste(name, size, layer, rule, code, monkeypatch, request) -> N
     assert code in finding.fix
 
 
+TYPES = [(torch.zeros(SIZE, dtype=dtype), "Fits") for dtype in (torch.uint8, torch.int64, torch.float64)]
+FORWARD = [(torch.randn(size), name) for name, size, *_ in CODE if name != "FlattenTooEarly"] + TYPES
+
+
+@pytest.mark.parametrize(
+    ("images", "name"), FORWARD, ids=lambda given: given if isinstance(given, str) else None
+)
+def test_lines_of_the_forward_are_pasted_until_it_runs(images, name) -> None:
+    """What needs a change in two places says the second when the first is made."""
+    kind, text = getattr(patients, name), inspect.getsource(patients)
+    for _ in range(3):
+        report = report_on(kind(), images)
+        if report is None:
+            break
+        kind, text = pasted(name, report.findings[0].fix, text)
+    with torch.no_grad():
+        assert len(kind()(images)) == (len(images) if images.ndim == 4 else 1)
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "return self.fc(*[x])",
+        "return self.fc(self.fc(x))",
+        "return (self.fc)(\n            x)",
+        "f = self.fc; return f(x)",
+    ],
+)
+def test_a_line_that_is_not_understood_is_left_alone(line, tmp_path, monkeypatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "odd.py").write_text(
+        "from torch import nn\n\nclass Odd(nn.Module):\n    def __init__(self):\n        super().__init__()\n"
+        f"        self.fc = nn.Linear(192, 192)\n\n    def forward(self, x):\n        {line}\n"
+    )
+    (finding,) = api.check("odd.py:Odd", "3x8x8").findings
+    assert finding.rule == "not-flattened" and "write x = torch.flatten(x, 1)" in finding.fix
+
+
 @pytest.mark.parametrize(
     ("images", "code"),
     [
-        (torch.zeros(SIZE, dtype=torch.uint8), "x = x.float() / 255"),
-        (torch.zeros(SIZE, dtype=torch.float64), "x = x.to(torch.float32)"),
-        (torch.zeros(SIZE, dtype=torch.int64), "x = x.to(torch.float32)"),
+        (torch.zeros(SIZE, dtype=torch.uint8), "x.float() / 255"),
+        (torch.zeros(SIZE, dtype=torch.float64), "x.to(torch.float32)"),
+        (torch.zeros(SIZE, dtype=torch.int64), "x.to(torch.float32)"),
     ],
 )
 def test_numbers_of_another_type(images, code) -> None:
     finding = finding_on(patients.Fits(), images)
-    assert finding.rule == "wrong-type" and f"write {code}" == finding.fix
+    assert finding.rule == "wrong-type" and f"self.conv({code})" in finding.fix
 
 
 def test_batch_norm_on_one_value_fails_while_training_and_not_in_use() -> None:
@@ -131,7 +187,9 @@ def test_batch_norm_on_one_value_fails_while_training_and_not_in_use() -> None:
     assert report_on(network, image) is None
     finding = finding_on(network, image, training=True)
     assert finding.rule == "batch-norm-on-one-value"
-    assert "write nn.GroupNorm(1, 3)" in finding.fix and "drop_last=True" in finding.fix
+    assert "drop_last=True" in finding.fix
+    kind, _ = pasted("OneValue", finding.fix, inspect.getsource(patients))
+    assert report_on(kind(), image, training=True) is None
 
 
 def test_another_input_size_is_searched_for_and_fits() -> None:
