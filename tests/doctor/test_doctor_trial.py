@@ -96,9 +96,7 @@ def pasted(name, fix, source):
     steps = [line[12:] for line in fix.splitlines() if line.startswith(("instead of  ", "write       "))]
     assert len(steps) % 2 == 0
     for wrong, mended in zip(steps[::2], steps[1::2], strict=True):
-        row = next(
-            n for n, line in enumerate(lines) if line.strip() == wrong and (n > start or name == "WrongBlock")
-        )
+        row = next(n for n, line in enumerate(lines) if line.strip() == wrong and n > start)
         lines[row] = lines[row].replace(wrong, mended)
     text = "\n".join(lines) + "\n"
     linecache.cache["mended.py"] = (len(text), None, text.splitlines(keepends=True), "mended.py")
