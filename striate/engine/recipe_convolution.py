@@ -11,6 +11,7 @@ from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
 from striate.engine.kernels.matrix import matrix
+from striate.engine.kernels.packed import packed, pays
 from striate.engine.kernels.tile import direct_tile, images_together, winograd_scheme
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
@@ -70,6 +71,9 @@ class Convolution(Recipe):
         if self._sees_all(source, target):
             whole = dense(source, target, finish, self.settings.target)
             return [Part(whole, values, whole.pack(self.weight, bias))]
+        if self._is_packed(source, target):
+            strided = packed(source, target, self.window.stride, finish, self.settings.target)
+            return [Part(strided, values, strided.pack(self.weight[:, :, 0, 0], bias))]
         if self._is_matrix(source, target):
             product = matrix(source, target, finish, self.settings.target)
             return [Part(product, values, product.panels.pack(self.weight[:, :, 0, 0], bias))]
@@ -84,6 +88,12 @@ class Convolution(Recipe):
         exact = self.window.kernel == (source.height, source.width) and self.window.before == (0, 0)
         lone = target.pixels == 1 and self.groups == 1 and self.stage.added is None
         return exact and lone and self.window.dilation == (1, 1) and source.lanes == target.lanes
+
+    def _is_packed(self, source: Layout, target: Layout) -> bool:
+        """Whether pixels stand alone, but apart, or so few that weights from far decide."""
+        lone = self.window == Window((1, 1), self.window.stride) and self.groups == 1
+        lone = lone and source.lanes == target.lanes > 1
+        return lone and pays(source, target, self.window.stride)
 
     def _is_matrix(self, source: Layout, target: Layout) -> bool:
         """Whether each output pixel sees one input pixel only, that of its own place."""

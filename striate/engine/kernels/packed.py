@@ -1,0 +1,243 @@
+"""1x1 convolution over packed pixels: for stride, and for weights too large to wait in a cache.
+
+The pixels that are read lie apart: each block of channels is a plane of its own, and a stride leaves gaps.
+So a unit first copies the values of some tiles of pixels, in the order in which they will be read, and then
+takes them through its groups of output channels. Of many input channels only some are at hand at a time:
+their weights stay near from tile to tile, and sums wait in memory of the thread until the last channels came.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.engine.emit import Emitter
+from striate.engine.index import Number
+from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.multiply import Reduction, multiply
+from striate.engine.kernels.panels import product_tile
+from striate.engine.kernels.tile import FIRST, SECOND, SHARES
+from striate.engine.layout import Layout
+from striate.engine.target import Target
+
+Array = NDArray[np.float32]
+AT_HAND = (24, 64)  # blocks of input channels: fewest and most that are worth a turn
+
+
+@dataclass(frozen=True)
+class Packed(Kernel):
+    """``tile``: (P, Q), P pixels by Q vectors of output channels, a group of them.
+
+    ``strip``: tiles of a unit. ``cut``: its groups. ``chunk``: blocks of input channels at hand, a divisor of
+    their number. ``ahead``: see ``multiply``.
+    """
+
+    family: ClassVar[str] = "packed"
+    source: Layout
+    target: Layout
+    stride: tuple[int, int]
+    tile: tuple[int, int]
+    strip: int
+    cut: int
+    chunk: int
+    ahead: int
+    finish: Finish
+
+    @property
+    def groups(self) -> int:
+        return -(-self.target.blocks // self.tile[1])
+
+    @property
+    def tiles(self) -> int:
+        return -(-self.target.pixels // self.tile[0])
+
+    @property
+    def chunks(self) -> int:
+        return self.source.blocks // self.chunk
+
+    @property
+    def panel(self) -> int:
+        """Weights of one group and one chunk."""
+        return self.chunk * self.source.lanes * self.tile[1] * self.target.lanes
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        added = self.finish.added
+        return (
+            Operand("source", self.source.size),
+            Operand("weights", self.chunks * self.groups * self.panel, shared=True),
+            Operand("bias", self.target.blocks * self.target.lanes, shared=True),
+            Operand("target", self.target.size),
+            *((Operand("added", added.size),) if added else ()),
+        )
+
+    @property
+    def parts(self) -> int:
+        return -(-self.groups // self.cut)
+
+    @property
+    def units(self) -> int:
+        return -(-self.tiles // self.strip) * self.parts
+
+    @property
+    def _packed(self) -> int:
+        return self.strip * self.chunk * self.tile[0] * self.source.lanes
+
+    @property
+    def scratch(self) -> int:
+        p, q = self.tile
+        sums = self.cut * self.strip * p * q * self.target.lanes if self.chunks > 1 else 0
+        return self._packed + sums
+
+    @property
+    def multiply_adds(self) -> int:
+        p, q = self.tile
+        strips = self.units // self.parts
+        return strips * self.strip * p * self.groups * q * self.target.lanes * self.source.channels
+
+    def describe(self) -> str:
+        p, q = self.tile
+        pixels = f"{p} pixels, {self.strip} of {self.tiles} tiles, {q * self.target.lanes} channels"
+        return f"{pixels}, {self.chunk * self.source.lanes} inputs{self.finish.describe()}"
+
+    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
+        """Weights (outputs, inputs) as [chunk][group][input][output]; the last group ends with the last."""
+        lanes, q = self.target.lanes, self.tile[1]
+        outputs, inputs = weight.shape
+        full = np.zeros((self.source.blocks * self.source.lanes, self.target.blocks * lanes), np.float32)
+        full[:inputs, :outputs] = weight.T
+        firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
+        panels = np.stack([full[:, first : first + q * lanes] for first in firsts])
+        chunks = panels.reshape(self.groups, self.chunks, -1).transpose(1, 0, 2)
+        shift = np.zeros(self.target.blocks * lanes, np.float32)
+        if bias is not None:
+            shift[:outputs] = bias
+        return {"weights": np.ascontiguousarray(chunks).ravel(), "bias": shift}
+
+    # --- code -------------------------------------------------------------------------------------------
+
+    def body(self, work: Work) -> None:
+        """All chunks of a strip; the first begins with the bias, the last finishes the sums."""
+        to = work.to
+        strip, part = to.divide(work.unit, self.parts)
+        first, last = to.times(strip, self.strip), self.chunks - 1
+        middle = max(0, last - 1)
+        for begin, count in ((0, 1), (1, middle), (last, 1 if last else 0)):
+            if count:
+                code = self._one_tile(work, begin == 0, begin + count > last)
+                with to.loop(count) as i:
+                    chunk = to.plus(begin, i)
+                    self._copy(work, first, chunk)
+                    self._groups(work, code, first, part, chunk)
+
+    def _pixel(self, to: Emitter, tile: Number) -> Number:
+        """The first pixel of a tile; the map's last is moved back to end with it, and to fill its strip."""
+        p, _ = self.tile
+        return to.least(to.times(tile, p), self.target.pixels - p)
+
+    def _offsets(
+        self, to: Emitter, layout: Layout, pixel: Number, stride: tuple[int, int] = (1, 1)
+    ) -> list[Number]:
+        """From a map's first pixel to those of the target's tile that begins at ``pixel``."""
+        found = []
+        for i in range(self.tile[0]):
+            y, x = to.divide(to.plus(pixel, i), self.target.width)
+            found.append(to.plus(to.times(y, stride[0] * layout.row), to.times(x, stride[1] * layout.lanes)))
+        return found
+
+    def _copy(self, work: Work, first: Number, chunk: Number) -> None:
+        """[tile of the strip][block][pixel][lane] of one chunk."""
+        to, source = work.to, self.source
+        image, width = work.buffer("source"), self.tile[0] * source.lanes
+        with to.loop(self.strip) as place:
+            seen = self._offsets(to, source, self._pixel(to, to.plus(first, place)), self.stride)
+            with to.loop(self.chunk) as b:
+                block = to.plus(to.times(chunk, self.chunk), b)
+                start = to.plus(source.start, to.times(block, source.block))
+                row = to.times(to.plus(to.times(place, self.chunk), b), width)
+                for i, offset in enumerate(seen):
+                    value = to.get(image, to.plus(start, offset))
+                    to.put(value, work.scratch, to.plus(row, i * source.lanes))
+
+    def _groups(self, work: Work, code: Emitter, first: Number, part: Number, chunk: Number) -> None:
+        """All tiles of the strip through the unit's groups."""
+        to, (p, q), lanes, target, added = work.to, self.tile, work.to.lanes, self.target, self.finish.added
+        with to.loop(self.cut) as own, to.loop(self.strip) as place:
+            group = to.plus(to.times(part, self.cut), own)
+            block = to.least(to.times(group, q), target.blocks - q)
+            weights = to.times(to.plus(to.times(chunk, self.groups), group), self.panel)
+            sums = to.times(to.plus(to.times(own, self.strip), place), p * q * lanes)
+            arguments = [
+                (work.scratch, to.times(place, self.chunk * p * lanes)),
+                (work.buffer("weights"), weights),
+                (work.buffer("bias"), to.times(block, lanes)),
+                (work.scratch, to.plus(self._packed, sums) if self.chunks > 1 else 0),
+                (work.buffer("target"), to.plus(target.start, to.times(block, target.block))),
+            ]
+            if added:
+                arguments.append((work.buffer("added"), to.plus(added.start, to.times(block, added.block))))
+            to.run(code, *arguments, numbers=[self._pixel(to, to.plus(first, place))])
+
+    def _one_tile(self, work: Work, starts: bool, ends: bool) -> Emitter:
+        """A function (packed, weights, bias, sums, target[, added]; first pixel): a chunk of a tile."""
+        added, (p, q), lanes = self.finish.added, self.tile, work.to.lanes
+        name = f"{self.symbol}_tile{int(starts)}{int(ends)}"
+        to = Emitter(work.to.mod, name, work.to.target, 6 if added else 5, 1, inner=True)
+        packed, weights, bias, held, result, *more = to.memories
+        pixel = to.parameter(0, 0, self.target.pixels - p)
+        places = [(i, j, (i * q + j) * lanes) for i in range(p) for j in range(q)]
+        sums: list[list[object]] = [[] for _ in range(p)]
+        for i, j, place in places:
+            sums[i].append(to.variable(to.get(bias, j * lanes) if starts else to.get(held, place)))
+        parts = [Reduction([(self.chunk, p * lanes, lanes)], lanes)]
+        multiply(to, parts, packed, weights, [0], [i * lanes for i in range(p)], sums, self.ahead)
+        there = self._offsets(to, self.target, pixel) if ends else []
+        beside = self._offsets(to, added, pixel) if ends and added else there
+        for i, j, place in places:
+            value = to.read(sums[i][j])
+            if ends:
+                other = to.get(more[0], to.plus(beside[i], j * added.block)) if added else None
+                value = self.finish.apply(to, value, other)
+                to.put(value, result, to.plus(there[i], j * self.target.block))
+            else:
+                to.put(value, held, place)
+        to.ret_void()
+        return to
+
+
+def _chunk(blocks: int) -> int:
+    """Blocks of input channels at hand."""
+    fewest, most = AT_HAND
+    divisors = [n for n in range(fewest, most + 1) if blocks % n == 0]
+    return max(divisors) if divisors and blocks > most else blocks
+
+
+def _strips(source: Layout, target: Layout) -> int:
+    """Strips whose packed pixels take a part of the second-level cache."""
+    return -(-4 * target.pixels * _chunk(source.blocks) * source.lanes // (SECOND // 3))
+
+
+def packed(
+    source: Layout, target: Layout, stride: tuple[int, int], finish: Finish, machine: Target
+) -> Packed:
+    """The kernel for these maps: the fastest tile, and strips that the second-level cache holds."""
+    p, q = tile = product_tile(target.pixels, target.blocks, source.channels, machine)
+    chunk, tiles, groups = _chunk(source.blocks), -(-target.pixels // p), -(-target.blocks // q)
+    strip = -(-tiles // min(tiles, _strips(source, target)))
+    pieces = -(-2 * SHARES // -(-tiles // strip))  # of the groups, so that all threads have about as much
+    parts = next(n for n in range(groups, 0, -1) if groups % n == 0 and (n <= pieces or n == 1))
+    far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
+    ahead = chunk * source.lanes * q * target.lanes if far else 0
+    return Packed(source, target, stride, tile, strip, groups // parts, chunk, ahead, finish)
+
+
+def pays(source: Layout, target: Layout, stride: tuple[int, int]) -> bool:
+    """Measured: where pixels lie apart, unless all weights are near; else for few pixels and many weights."""
+    weights = 4 * source.channels * target.blocks * target.lanes
+    if stride != (1, 1):
+        return weights > FIRST
+    return weights > SECOND and target.pixels > 1 and _strips(source, target) == 1
