@@ -103,10 +103,11 @@ class Convolution(Recipe):
 
     def _scheme(self, source: Layout, target: Layout, finish: Finish) -> Scheme | None:
         """Winograd's form for this convolution, if it has one and it pays."""
-        plain = Window((3, 3), before=self.window.before)
-        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1:
+        stride = self.window.stride[0]
+        plain = Window((3, 3), (stride, stride), before=self.window.before)
+        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1 or stride > 2:
             return None
-        return winograd_scheme(source, target, self.window.before, finish, self.settings.target)
+        return winograd_scheme(source, target, self.window.before, finish, self.settings.target, stride)
 
     @staticmethod
     def _winograd(scheme: Scheme, values: dict[str, str], constants: dict[str, np.ndarray]) -> list[Part]:

@@ -23,7 +23,7 @@ small = patch.multiple(packed, AT_HAND=(1, 2), SECOND=3000)  # a few channels, a
 
 
 @pytest.mark.parametrize("level", usable())
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=5, deadline=None)
 @given(
     channels=st.tuples(st.sampled_from([2, 7, 16, 48, 67]), st.sampled_from([1, 5, 24, 64, 71])),
     size=st.tuples(st.integers(1, 13), st.integers(2, 11)),

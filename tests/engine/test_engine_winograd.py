@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from engine_world import chain, compare, host_target, program_of, random_weights
+from engine_world import chain, compare, host_target, one_word, program_of, random_weights
 
 from striate import ops
 from striate.engine import recipe_convolution
+from striate.engine.choose import Settings
 from striate.engine.kernels.tile import winograd_schemes
+from striate.engine.kernels.winograd import Scheme
+from striate.engine.machine_code import assembly
+from striate.engine.plan import Step, make_plan
+from striate.engine.target import LEVELS
 
 FORMS = {
     "stored, all tiles": lambda s: not s.fresh and s.chunks == 1 and s.round == 1,
@@ -19,20 +25,57 @@ FORMS = {
 }
 
 
+def force(monkeypatch: pytest.MonkeyPatch, m: int, form: Callable[[Scheme], bool]) -> None:
+    """Of all schemes that are thought of, the first of this form, whatever it costs."""
+
+    def forced(*sizes: Any) -> Scheme:
+        return next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme))
+
+    monkeypatch.setattr(recipe_convolution, "winograd_scheme", forced)
+
+
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("form", FORMS)
 def test_every_form(form: str, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """Eleven images are more than are at hand together; the outputs do not fill the last vector."""
-
-    def forced(source: Any, target: Any, before: Any, finish: Any, machine: Any) -> Any:
-        schemes = winograd_schemes(source, target, before, finish, machine)
-        return next(scheme for scheme in schemes if scheme.m == m and FORMS[form](scheme))
-
-    monkeypatch.setattr(recipe_convolution, "winograd_scheme", forced)
+    force(monkeypatch, m, FORMS[form])
     graph = chain(ops.Conv2d(64, 32 * host_target().lanes - 3, 3, padding=1), ops.ReLU(), shape=(64, 13, 10))
     for images in (1, 11):
         program = compare(graph, images, limit=5e-6, threads=2)
     assert "winograd" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("m", [2, 4])
+@pytest.mark.parametrize("chunks", ["one", "several"])
+@pytest.mark.parametrize(
+    ("channels", "shape", "padding"),
+    [((21, 29), (19, 13), 1), ((8, 64), (27, 19), 0), ((3, 40), (14, 23), 2)],
+)
+def test_a_stride_of_two(
+    m: int,
+    chunks: str,
+    channels: tuple[int, int],
+    shape: tuple[int, int],
+    padding: int,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four phases, with and without a last block of channels that is not full."""
+    force(monkeypatch, m, lambda scheme: (scheme.chunks > 1) == (chunks == "several"))
+    words = (ops.Conv2d(8, channels[0], 1), ops.Conv2d(*channels, 3, 2, padding), ops.ReLU())
+    program = compare(chain(*words, shape=(8, *shape)), 3, limit=5e-6, threads=2)
+    told = [step.part.kernel.describe() for step in program.plan.steps]  # type: ignore[union-attr]
+    assert any("four phases" in text for text in told)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_four_phases_for_every_level(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    force(monkeypatch, 4, lambda scheme: scheme.chunks > 1)
+    graph = one_word(ops.Conv2d(64, 128, 3, 2, 1), (64, 56, 56))
+    target = LEVELS[level]
+    plan = make_plan(graph, random_weights(graph), {"x0": ("N", 64, 56, 56)}, Settings(target))
+    kernels = [step.part.kernel for step in plan.steps if isinstance(step, Step)]
+    assert any("four phases" in kernel.describe() for kernel in kernels)
+    assert all(assembly(kernel.emit(target), target) for kernel in kernels)
 
 
 def test_what_the_model_says_is_remembered_without_what_follows() -> None:

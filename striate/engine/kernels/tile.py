@@ -26,7 +26,8 @@ FIRST, SECOND = 2**15, 2**19  # bytes of the caches that a core has for itself
 RATES = ((FIRST // 2, 64.0), (SECOND * 3 // 4, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
 MEMORY_RATE = 3.0
 SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
-FRESH = 1.7  # cycles for each vector of weights that is transformed in a call
+FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
+FRESH_ROOM = FIRST * 5 // 4  # bytes of weights transformed in a call that are at hand
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 AHEAD = 4096  # values: weights from far away are asked for long before they are needed
 
@@ -109,20 +110,22 @@ def _direct_cycles(
 
 
 def winograd_scheme(
-    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target
+    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
 ) -> Scheme | None:
     """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
-    choice = _cheapest(source, target, before, machine)
+    choice = _cheapest(source, target, before, machine, stride)
     return choice and replace(choice, finish=finish)
 
 
 @lru_cache(maxsize=4096)
-def _cheapest(source: Layout, target: Layout, before: tuple[int, int], machine: Target) -> Scheme | None:
-    window = Window((3, 3), before=before)
+def _cheapest(
+    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int
+) -> Scheme | None:
+    window = Window((3, 3), (stride, stride), before=before)
     plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     best, choice = _direct_cycles(plain, tiles, target, window, source.channels, machine), None
-    for scheme in winograd_schemes(source, target, before, Finish(), machine):
+    for scheme in winograd_schemes(source, target, before, Finish(), machine, stride):
         cycles = winograd_cycles(scheme, machine)
         if cycles < best:
             best, choice = cycles, scheme
@@ -130,7 +133,7 @@ def _cheapest(source: Layout, target: Layout, before: tuple[int, int], machine: 
 
 
 def winograd_schemes(
-    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target
+    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
 ) -> Iterator[Scheme]:
     """All forms worth a thought."""
     for m in (4, 2):
@@ -149,30 +152,35 @@ def winograd_schemes(
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
                         scheme = Scheme(source, target, m, before, (p, q), turns, together, finish, far)
+                        scheme = replace(scheme, stride=stride)
                         yield scheme
-                        if turns == all_turns and together == 1:
+                        if turns == all_turns and together == 1 and stride == 1:
                             for fresh in (2, 4, 8):
-                                if source.blocks % fresh == 0:
-                                    yield replace(scheme, ahead=0, fresh=fresh)
+                                anew = replace(scheme, ahead=0, fresh=fresh)
+                                if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
+                                    yield anew
 
 
 def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     """Products or the arrival of their weights, and the transforms with what they read and write."""
-    (p, q), source, target, n = scheme.tile, scheme.source, scheme.target, scheme.n
-    turns = scheme.chunks * scheme.turns * scheme.groups * n * n
-    v, m = 4 * n * n * scheme.v_step, 4 * n * n * scheme.m_step
+    (p, q), source, target, n, terms = scheme.tile, scheme.source, scheme.target, scheme.n, scheme.terms
+    turns = scheme.chunks * scheme.turns * scheme.groups
+    one = 4 * terms * source.blocks * source.lanes
+    v, m = one * scheme.together, 4 * n * n * scheme.m_step
     pieces = source.blocks // scheme.fresh if scheme.fresh else 1
-    products = turns * (source.channels * turn(p, q, machine.registers) + pieces * (2 * p * q + PER_TILE))
-    u = 4 * scheme.groups * scheme.weights * (9 if scheme.fresh else n * n)
+    products = turns * terms * source.channels * turn(p, q, machine.registers)
+    products += turns * n * n * pieces * (2 * p * q + PER_TILE)
+    u = 4 * scheme.groups * scheme.weights * 9 if scheme.fresh else one * scheme.groups * q * target.lanes
     if scheme.fresh:
         products += source.channels * scheme.groups * q * n * n * FRESH
-        near = 4 * n * scheme.held
+        near = 8 * n * scheme.held
+        products += (pieces - 1) * scheme.chunks * scheme.groups * 2 * m / rate(m + near)  # sums that wait
     else:
         near = 4 * scheme.weights
-    passes = n * n * scheme.groups * 4 * scheme.weights * scheme.turns * scheme.chunks
+    passes = one * q * target.lanes * turns
     arrival = scheme.chunks * (u / rate(u) + v * scheme.rounds / rate(v + m)) + passes / rate(near)
     padded = scheme.chunks * scheme.together
-    forth = padded * source.blocks * n * n * (2.5 + 4 * source.lanes / rate(v + m))
+    forth = padded * source.blocks * terms * (2.5 + 4 * source.lanes / rate(v + m))
     back = padded * target.blocks * n * n * (2.0 + 8 * target.lanes / rate(v + m))
     return max(products, arrival) + 0.2 * min(products, arrival) + forth + back
 

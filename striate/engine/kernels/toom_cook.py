@@ -36,7 +36,8 @@ class Filtering:
 
 
 @cache
-def filtering(outputs: int, taps: int) -> Filtering:
+def filtering(outputs: int, taps: int, whole: bool = False) -> Filtering:
+    """``whole``: G is of whole numbers, and the factor of each point stands in B^T: cheaper for the taps."""
     points = [Fraction(point) for point in POINTS[: outputs + taps - 2]]
     last = outputs + taps - 2  # the row of the point at infinity
 
@@ -55,7 +56,8 @@ def filtering(outputs: int, taps: int) -> Filtering:
         scale = Fraction(1)
         for other in points[:j] + points[j + 1 :]:
             scale *= point - other
-        g.append([point**k / scale for k in range(taps)])
+        g.append([point**k / (1 if whole else scale) for k in range(taps)])
+        bt[j] = [entry / (scale if whole else 1) for entry in bt[j]]
     g.append([Fraction(k == taps - 1) for k in range(taps)])
     return Filtering(outputs, taps, _frozen(at), _frozen(g), _frozen(bt))
 

@@ -10,6 +10,11 @@ In memory, so that every product reads straight on:
 V [position][turn][block of input channels][tile of the turn][lane], U [round][position][group of the round]
 [input channel][output of the group], M [position][vector of the round][tile][lane].
 
+With a stride of 2, even rows meet the first and the third tap, odd rows the second; columns likewise. So the
+map falls into four phases, each a convolution of stride 1 with 2x2, 2x1, 1x2 or 1x1 taps, transformed for the
+same points (a single tap has nothing at infinity) and added up position by position, as if they were more
+channels: 81 multiply-adds instead of 144. In the order of PHASES those of a position are neighbours.
+
 Transformed weights are four times (m = 4) or nearly twice (m = 2) as large as the weights. Where a map has
 few tiles they are read only a few times, and to wait for them takes longer than to transform the weights anew
 for every call, some input channels at a time (``fresh``).
@@ -17,6 +22,7 @@ for every call, some input channels at a time (``fresh``).
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,10 +33,22 @@ from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Operand, Work
 from striate.engine.kernels.multiply import LINE, Reduction, multiply
-from striate.engine.kernels.toom_cook import as_array, columns_times, combine, filtering, rows_times
+from striate.engine.kernels.toom_cook import Filtering, as_array, columns_times, filtering, rows_times
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
+PHASES = ((0, 1), (0, 0), (1, 0), (1, 1))  # of rows and columns; stride 1: only even and even
+
+
+@dataclass(frozen=True)
+class Region:
+    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on."""
+
+    first: tuple[int, int]
+    rows: int
+    columns: int
+    phase: int
+    phases: int
 
 
 @dataclass(frozen=True)
@@ -54,10 +72,41 @@ class Scheme:
     finish: Finish
     ahead: int = 0
     fresh: int = 0
+    stride: int = 1
 
     @property
     def n(self) -> int:
-        return self.m + 2
+        return self.minimal.size
+
+    @property
+    def minimal(self) -> Filtering:
+        return filtering(self.m, 4 - self.stride, whole=bool(self.fresh))
+
+    @property
+    def phases(self) -> int:
+        return self.stride**2
+
+    @property
+    def regions(self) -> tuple[Region, ...]:
+        n, m = self.n, self.m
+        if self.stride == 1:
+            return (Region((0, 0), n, n, 0, 1),)
+        return (
+            Region((0, 0), m, m, 0, 4),
+            Region((m, 0), 1, m, 0, 2),
+            Region((0, m), m, 1, 1, 2),
+            Region((m, m), 1, 1, 1, 1),
+        )
+
+    @property
+    def terms(self) -> int:
+        """Products of one tile and one channel."""
+        return sum(region.rows * region.columns * region.phases for region in self.regions)
+
+    @property
+    def rows(self) -> tuple[tuple[int, int], ...]:
+        """Rows of U that are made together: those of points p and -p share sums; 0 and infinity have none."""
+        return (0, self.n - 1), *((y, y + 1) for y in range(1, self.n - 1, 2))
 
     @property
     def across(self) -> int:
@@ -86,7 +135,7 @@ class Scheme:
     @property
     def v_step(self) -> int:
         """From one position's V to the next; one more vector than needed spreads them over the cache."""
-        return (self.together * self.source.blocks + 1) * self.source.lanes
+        return (self.together * self.phases * self.source.blocks + 1) * self.source.lanes
 
     @property
     def m_step(self) -> int:
@@ -95,7 +144,7 @@ class Scheme:
     @property
     def weights(self) -> int:
         """Weights of one group and one position, or one tap."""
-        return self.source.blocks * self.source.lanes * self.tile[1] * self.target.lanes
+        return self.phases * self.source.blocks * self.source.lanes * self.tile[1] * self.target.lanes
 
     @property
     def held(self) -> int:
@@ -105,11 +154,12 @@ class Scheme:
     @property
     def multiply_adds(self) -> int:
         outputs = self.chunks * self.together * self.groups * self.tile[1] * self.target.lanes
-        return self.n**2 * outputs * self.source.channels
+        return self.terms * outputs * self.source.channels
 
     def describe(self) -> str:
         p, q = self.tile
-        form = f"F({self.m}x{self.m}, 3x3), {self.together} of {self.tiles} tiles, "
+        window = "3x3" if self.stride == 1 else "3x3 in four phases"
+        form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
 
     def operands(self, *first: Operand) -> tuple[Operand, ...]:
@@ -126,20 +176,33 @@ class Scheme:
         """U = G g G^T, computed in float64; to be transformed later: [group][input channel][tap][output]."""
         lanes, q = self.target.lanes, self.tile[1]
         outputs, inputs = weight.shape[:2]
-        flat = weight.reshape(outputs * inputs, 9).T
-        if not self.fresh:
-            g = as_array(filtering(self.m, 3).g)
-            flat = np.kron(g, g) @ flat.astype(np.float64)
-        u = np.zeros((len(flat), self.source.blocks * lanes, self.target.blocks * lanes), np.float32)
-        u[:, :inputs, :outputs] = flat.reshape(-1, outputs, inputs).transpose(0, 2, 1)
+        parts = self._transformed(weight.astype(np.float64))
+        deep, wide = self.source.blocks * lanes, self.target.blocks * lanes
+        u = np.zeros((len(parts[0]), self.phases, deep, wide), np.float32)
+        for phase, part in enumerate(parts):
+            u[:, phase, :inputs, :outputs] = part.reshape(-1, outputs, inputs).transpose(0, 2, 1)
+        each = u.reshape(len(u), -1, wide)
         firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
-        packed = np.stack([u[:, :, first : first + q * lanes] for first in firsts])
+        packed = np.stack([each[:, :, first : first + q * lanes] for first in firsts])
         rounds = packed.reshape(self.rounds, self.round, *packed.shape[1:])  # then position, input, output
         rounds = rounds.transpose((0, 3, 1, 2, 4) if self.fresh else (0, 2, 1, 3, 4))
         padded = np.zeros(self.target.blocks * lanes, np.float32)
         if bias is not None:
             padded[:outputs] = bias
         return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": padded}
+
+    def _transformed(self, weight: NDArray[np.float64]) -> list[NDArray[np.float64]]:
+        """For each phase [position][output and input]; to be transformed later: [tap][output and input]."""
+        flat = weight.reshape(-1, 9).T
+        if self.fresh:
+            return [flat]
+        g = as_array(self.minimal.g)
+        if self.stride == 1:
+            return [np.kron(g, g) @ flat]
+        even, odd = np.zeros((self.n, 3)), np.zeros((self.n, 3))
+        even[:, ::2], odd[: self.m, 1] = g, g[: self.m, 0]
+        axes = even, odd
+        return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 
     # --- code -------------------------------------------------------------------------------------------
 
@@ -156,7 +219,7 @@ class Scheme:
         y, x = self.corner(to, tile)
         layout, (top, left) = self.source, self.before
         first = layout.start - top * layout.row - left * layout.lanes
-        rows = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))
+        rows = to.plus(to.times(y, self.stride * layout.row), to.times(x, self.stride * layout.lanes))
         return to.plus(first, rows, to.times(block, layout.block))
 
     def target_at(self, to: Emitter, layout: Layout, block: Number, tile: Number) -> Number:
@@ -165,36 +228,49 @@ class Scheme:
         return to.plus(layout.start, rows, to.times(block, layout.block))
 
     def transform(self, work: Work, name: str) -> Emitter:
-        """V = B^T d B of one tile and one vector of channels; (source, V)."""
+        """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V)."""
         to = Emitter(work.to.mod, name, work.to.target, 2, inner=True)
         source, v = to.memories
-        n, bt, layout = self.n, filtering(self.m, 3).bt, self.source
-        columns = [
-            rows_times(to, bt, [to.get(source, y * layout.row + x * layout.lanes) for y in range(n)])
-            for x in range(n)
-        ]
-        for y in range(n):
-            for x, value in enumerate(rows_times(to, bt, [column[y] for column in columns])):
-                to.put(value, v, (y * n + x) * self.v_step)
+        bt, layout, step = self.minimal.bt, self.source, self.stride
+        wide = step * self.m * layout.lanes
+        for y in range(step * (self.m - 1) + 3):  # what the second tile from here will read anew
+            for x in range(0, wide, LINE):
+                to.prefetch(source, y * layout.row + 2 * wide + 2 * layout.lanes + x, near=3)
+        for phase, odd in enumerate(PHASES if step > 1 else ((0, 0),)):
+            high, wide = (self.n - one for one in odd)
+            down, across = (tuple(row[:size] for row in bt[:size]) for size in (high, wide))
+            seen = [
+                [
+                    to.get(source, (step * y + odd[0]) * layout.row + (step * x + odd[1]) * layout.lanes)
+                    for y in range(high)
+                ]
+                for x in range(wide)
+            ]
+            columns = [rows_times(to, down, column) for column in seen]
+            for y in range(high):
+                for x, value in enumerate(rows_times(to, across, [column[y] for column in columns])):
+                    place = phase * self.tile[0] * self.source.blocks * to.lanes
+                    to.put(value, v, (y * self.n + x) * self.v_step + place)
         to.ret_void()
         return to
 
-    def transform_weights(self, work: Work, name: str, y: int) -> Emitter:
-        """Row y of U = G g G^T, of the input channels at hand and a group of outputs; (weights, row of U)."""
+    def transform_weights(self, work: Work, name: str, rows: tuple[int, int]) -> Emitter:
+        """Two rows of U = G g G^T, of the input channels at hand and a group of outputs; (weights, rows)."""
         to = Emitter(work.to.mod, name, work.to.target, 2, inner=True)
-        g, wide = filtering(self.m, 3).g, self.tile[1] * to.lanes
+        g, wide = self.minimal.g, self.tile[1] * to.lanes
         with to.loop(self.fresh * self.source.lanes) as channel:
             weights = to.moved(to.memories[0], to.times(channel, 9 * wide))
             u = to.moved(to.memories[1], to.times(channel, wide))
             for q in range(0, wide, to.lanes):
                 taps = [[to.get(weights, (3 * i + x) * wide + q) for i in range(3)] for x in range(3)]
-                row = [combine(to, list(g[y]), column) for column in taps]
-                for x, value in enumerate(rows_times(to, g, row)):
-                    to.put(value, u, x * self.held + q)
+                columns = [rows_times(to, (g[rows[0]], g[rows[1]]), column) for column in taps]
+                for y, row in enumerate(zip(*columns, strict=True)):
+                    for x, value in enumerate(rows_times(to, g, list(row))):
+                        to.put(value, u, (y * self.n + x) * self.held + q)
         to.ret_void()
         return to
 
-    def product(self, work: Work, name: str) -> Emitter:
+    def product(self, work: Work, name: str, phases: int = 1) -> Emitter:
         """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M).
 
         With fresh weights, the sum over those at hand is added to what M has.
@@ -208,7 +284,9 @@ class Scheme:
             for row in places
         ]
         full, rest = (self.fresh, 0) if self.fresh else divmod(self.source.channels, lanes)
-        step = p * lanes
+        if phases > 1 and rest:  # what fills up the last block meets weights of 0
+            full, rest = self.source.blocks, 0
+        full, step = full * phases, p * lanes
         parts = [Reduction([(full, step, lanes)], lanes)] if full else []
         if rest:
             parts.append(Reduction([], rest, full * step, full * lanes))
@@ -221,9 +299,14 @@ class Scheme:
 
     def back(self, work: Work, name: str) -> Emitter:
         """A^T M A, bias and finish, of one tile and one vector of channels; (M, bias, target[, added])."""
-        added, n, at = self.finish.added, self.n, filtering(self.m, 3).at
+        added, n, at = self.finish.added, self.n, self.minimal.at
         to = Emitter(work.to.mod, name, work.to.target, 4 if added else 3, inner=True)
         m, bias, target, *more = to.memories
+        for memory, layout in zip((target, *more), (self.target, *((added,) if added else ())), strict=True):
+            for y in range(self.m):  # where the next tile will be
+                for x in range(0, self.m * to.lanes, LINE):
+                    at_next = y * layout.row + self.m * to.lanes + x
+                    to.prefetch(memory, at_next, near=3, write=memory is target)
         columns = [
             columns_times(to, at, [to.get(m, (y * n + x) * self.m_step) for y in range(n)]) for x in range(n)
         ]
@@ -241,7 +324,7 @@ class Scheme:
         to, p, lanes = work.to, self.tile[0], work.to.lanes
         with to.loop(self.turns) as turn, to.loop(p) as i:
             at = self.source_at(to, block, to.plus(first, to.times(turn, p), i))
-            rows = to.plus(to.times(turn, p * self.source.blocks), to.times(block, p), i)
+            rows = to.plus(to.times(turn, p * self.phases * self.source.blocks), to.times(block, p), i)
             to.run(inner, (work.buffer("source"), at), (v, to.times(rows, lanes)))
 
     def multiply(
@@ -257,7 +340,7 @@ class Scheme:
         to, (p, q), lanes = work.to, self.tile, work.to.lanes
         each = self.fresh * self.source.lanes * q * lanes if self.fresh else self.weights
         with to.loop(self.round) as group, to.loop(self.turns) as turn:
-            rows = to.times(turn, p * self.source.blocks)
+            rows = to.times(turn, p * self.phases * self.source.blocks)
             place = to.plus(to.times(group, q * self.together), to.times(turn, p))
             to.run(
                 inner,
@@ -265,6 +348,22 @@ class Scheme:
                 (u[0], to.plus(u[1], to.times(group, each))),
                 (m[0], to.plus(m[1], to.times(position, self.m_step), to.times(place, lanes))),
             )
+
+    def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int]]:
+        """Loops over all positions: the product's code, the position, where its V and its weights begin."""
+        to, lanes = work.to, work.to.lanes
+        codes = {n: self.product(work, f"{name}{n}", n) for n in {r.phases for r in self.regions}}
+        for region in self.regions:
+            depth = region.phase * self.source.blocks * lanes
+            with to.loop(region.rows) as y, to.loop(region.columns) as x:
+                row = to.times(to.plus(y, region.first[0]), self.n)
+                position = to.plus(row, x, region.first[1])
+                yield (
+                    codes[region.phases],
+                    position,
+                    depth * self.tile[0],
+                    depth * self.tile[1] * lanes,
+                )
 
     def finish_tiles(
         self, work: Work, inner: Emitter, m: Memory, m_at: Number, number: Number, first: Number

@@ -46,7 +46,6 @@ class Tiles(Kernel):
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
         forth = scheme.transform(work, f"{self.symbol}_in")
-        product = scheme.product(work, f"{self.symbol}_mul")
         back = scheme.back(work, f"{self.symbol}_out")
         size = scheme.n**2 * scheme.v_step
         v = to.part(work.scratch, 0, size)
@@ -55,11 +54,10 @@ class Tiles(Kernel):
         with to.loop(scheme.source.blocks) as block:
             scheme.transform_tiles(work, forth, v, block, first)
         with to.loop(scheme.rounds) as number:
-            with to.loop(scheme.n**2) as position:
-                own = to.times(
-                    to.plus(to.times(number, scheme.n**2), position), scheme.round * scheme.weights
-                )
-                scheme.multiply(work, product, position, (v, 0), (work.buffer("weights"), own), (m, 0))
+            for product, position, v_at, u_at in scheme.every_position(work, f"{self.symbol}_mul"):
+                place = to.plus(to.times(number, scheme.n**2), position)
+                own = to.plus(to.times(place, scheme.round * scheme.weights), u_at)
+                scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, 0))
             scheme.finish_tiles(work, back, m, 0, number, first)
 
 
@@ -108,7 +106,8 @@ class Product(Kernel):
 
     @property
     def scratch(self) -> int:
-        return self.images * self._each + (self.scheme.n * self.scheme.held if self.scheme.fresh else 0)
+        fresh = 2 * self.scheme.n * self.scheme.held if self.scheme.fresh else 0
+        return self.images * self._each + fresh
 
     @property
     def _each(self) -> int:
@@ -123,16 +122,17 @@ class Product(Kernel):
 
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
-        product, back = scheme.product(work, f"{self.symbol}_mul"), scheme.back(work, f"{self.symbol}_out")
+        back = scheme.back(work, f"{self.symbol}_out")
         m = to.part(work.scratch, 0, self.images * self._each)
         with work.some_images(self.images):
             if scheme.fresh:
-                self._fresh(work, product, m)
+                self._fresh(work, scheme.product(work, f"{self.symbol}_mul"), m)
             else:
                 each = scheme.round * scheme.weights
-                with to.loop(scheme.n**2) as position:
-                    own = to.times(to.plus(to.times(work.unit, scheme.n**2), position), each)
-                    self._images(work, product, position, 0, (work.buffer("weights"), own), m)
+                for product, position, v_at, u_at in scheme.every_position(work, f"{self.symbol}_mul"):
+                    place = to.plus(to.times(work.unit, scheme.n**2), position)
+                    own = to.plus(to.times(place, each), u_at)
+                    self._images(work, product, position, v_at, (work.buffer("weights"), own), m)
             with work.each_of_these() as place:
                 scheme.finish_tiles(work, back, m, to.times(place, self._each), work.unit, 0)
 
@@ -152,26 +152,30 @@ class Product(Kernel):
             self.scheme.multiply(work, product, position, (v, v_at), u, (m, m_at))
 
     def _fresh(self, work: Work, product: Emitter, m: Memory) -> None:
-        """Some input channels at a time: a row of their weights transformed, its part of M added, row by row.
+        """Some input channels at a time: two rows of their weights transformed, their part of M added.
 
         So few transformed weights are at hand that they stay in the first cache.
         """
         to, scheme = work.to, self.scheme
         lanes, taps = scheme.source.lanes, 9 * scheme.tile[1] * scheme.target.lanes
-        u = to.part(work.scratch, self.images * self._each, scheme.n * scheme.held)
+        u = to.part(work.scratch, self.images * self._each, 2 * scheme.n * scheme.held)
         weights, channels = work.buffer("weights"), scheme.fresh * lanes
-        inner = [scheme.transform_weights(work, f"{self.symbol}_w{y}", y) for y in range(scheme.n)]
+        inner = {
+            rows: scheme.transform_weights(work, f"{self.symbol}_w{rows[0]}", rows) for rows in scheme.rows
+        }
         with work.each_of_these() as place, to.loop(self._each // to.lanes) as i:
             to.put(to.constant(0), m, to.plus(to.times(place, self._each), to.times(i, to.lanes)))
         with to.loop(scheme.source.blocks // scheme.fresh) as some:
             first = to.plus(to.times(work.unit, scheme.source.blocks * lanes), to.times(some, channels))
             v_at = to.times(some, scheme.fresh * scheme.tile[0] * lanes)
-            for y in range(scheme.n):
-                to.run(inner[y], (weights, to.times(first, taps)), (u, 0))
-                with to.loop(scheme.n) as x:
-                    position = to.plus(x, y * scheme.n)
-                    self._ask(work, weights, to.times(to.plus(first, channels), taps), position)
-                    self._images(work, product, position, v_at, (u, to.times(x, scheme.held)), m)
+            for rows, code in inner.items():
+                to.run(code, (weights, to.times(first, taps)), (u, 0))
+                for place, y in enumerate(rows):
+                    with to.loop(scheme.n) as x:
+                        position = to.plus(x, y * scheme.n)
+                        self._ask(work, weights, to.times(to.plus(first, channels), taps), position)
+                        own = to.times(to.plus(x, place * scheme.n), scheme.held)
+                        self._images(work, product, position, v_at, (u, own), m)
 
     def _ask(self, work: Work, weights: Memory, following: Number, position: Number) -> None:
         """For the next channels' weights, a part of them at every position, so that they come evenly."""
