@@ -12,15 +12,17 @@ from striate.models import card, list_models
 SMALL_IMAGES = 64  # pixels; up to this a network is a form for small images
 
 
-def smallest_of_each_family(most_parameters: float = float("inf")) -> list[str]:
+def smallest_of_each_family(most_parameters: float = float("inf"), *, both_forms: bool = True) -> list[str]:
     """Of each paper, and of its form for small images, the network with the least work; the younger of two.
 
-    Families whose smallest network has more than ``most_parameters`` are left out.
+    Families whose smallest network has more than ``most_parameters`` are left out. Without ``both_forms`` a
+    paper stands there once: in the form for small images, where it has one that is less work.
     """
     families: dict[tuple[str, bool], list[str]] = {}
     for name in list_models():
         about = card(name)
-        families.setdefault((about.paper, max(about.image_size) <= SMALL_IMAGES), []).append(name)
+        small = both_forms and max(about.image_size) <= SMALL_IMAGES
+        families.setdefault((about.paper, small), []).append(name)
     smallest = (min(names, key=_work) for names in families.values())
     return sorted(name for name in smallest if card(name).parameters <= most_parameters)
 

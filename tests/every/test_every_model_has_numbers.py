@@ -1,6 +1,6 @@
 """Every network of the catalogue, read as words: what is derived is what torch and its card say.
 
-On meta tensors, so that nothing is computed; `make test` takes the smallest network of each paper and form.
+On meta tensors, so that nothing is computed; `make test` takes the smallest network of each paper.
 """
 
 import warnings
@@ -26,7 +26,7 @@ class Read(NamedTuple):
     graph: Graph
 
 
-@pytest.fixture(scope="module", params=long_except(smallest_of_each_family()))
+@pytest.fixture(scope="module", params=long_except(smallest_of_each_family(both_forms=False)))
 def read(request):
     """A network and its graph, captured once for all tests here."""
     about = card(request.param)

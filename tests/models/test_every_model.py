@@ -16,7 +16,7 @@ from striate.errors import ArgumentError, ShapeError
 from striate.models import MODELS, card, create, list_models, minimum_size, outline
 from striate.models.probe import ShapesOnly, output_shape, without_memory
 
-SMALLEST = smallest_of_each_family(most_parameters=50_000_000)  # AlexNet and VGG are for the long tier
+SMALLEST = smallest_of_each_family(50_000_000, both_forms=False)  # AlexNet and VGG are for the long tier
 DEEPEST = {"resnet1202_cifar", "preact_resnet1001_cifar"}  # seconds for a pass even over meta tensors
 every = pytest.mark.parametrize("name", long_except(set(list_models()) - DEEPEST))
 one_of_each = pytest.mark.parametrize("name", long_except(SMALLEST))

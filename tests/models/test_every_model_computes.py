@@ -1,7 +1,7 @@
 """Every network computes: it learns, alone and under DDP, answers alike however asked, and is exported.
 
-`make test` takes the smallest network of each paper, at both of its image sizes if it has two, and the long
-tier the others. What needs no values, only shapes and names, stands in test_every_model.py.
+`make test` takes the smallest network of each paper, the long tier the others. What needs no values, only
+shapes and names, stands in test_every_model.py.
 """
 
 import copy
@@ -17,8 +17,8 @@ from torch.nn.parallel import DistributedDataParallel
 from striate.layers.auxiliary import cross_entropy
 from striate.models import card, create, minimum_size
 
-SMALLEST = smallest_of_each_family(most_parameters=50_000_000)  # AlexNet and VGG are for the long tier
-EXPORTED = {"lenet5_1998", "resnet20_cifar", "shufflenet_v2_x0_5_cifar", "squeezenet1_1", "neocognitron"}
+SMALLEST = smallest_of_each_family(50_000_000, both_forms=False)  # AlexNet and VGG are for the long tier
+EXPORTED = {"lenet5_1998", "resnet20_cifar", "shufflenet_v2_x0_5_cifar", "squeezenet_cifar", "neocognitron"}
 
 
 class Built(NamedTuple):
