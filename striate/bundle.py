@@ -14,8 +14,10 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -51,6 +53,7 @@ class Bundle:
     ``preprocessing``: what ``Preprocessing.to_json`` gives, or {} where the input is no image.
     ``card``: free JSON: model, data, version. ``temperature``: what scores are divided by before they become
     probabilities, so that these are as often right as they say (arXiv:1706.04599); it changes no answer.
+    ``identity``: of a bundle that was read, a hash of its graph and its tensors.
     """
 
     graph: Graph
@@ -59,6 +62,7 @@ class Bundle:
     preprocessing: Mapping[str, Any]
     card: Mapping[str, Any]
     temperature: float = 1.0
+    identity: str | None = None
 
 
 def write_bundle(path: str | Path, bundle: Bundle) -> None:
@@ -83,8 +87,11 @@ def write_bundle(path: str | Path, bundle: Bundle) -> None:
         ) from None
 
 
-def read_bundle(path: str | Path) -> Bundle:
+def read_bundle(path: str | Path, *, tensors_later: bool = False) -> Bundle:
     """The bundle in folder ``path``, checked. No code is executed, whatever the files hold.
+
+    ``tensors_later``: tensors are hashed, but neither kept nor checked before somebody asks for them; then
+    the file is read again, with its hash. Where an answer to this very bundle lies ready, nobody does.
 
     Raises BundleError in one sentence: a file is missing, damaged, changed, of another version, or
     contradicts the others.
@@ -94,22 +101,50 @@ def read_bundle(path: str | Path) -> Bundle:
         path = _aside(path)  # whoever wrote last died between the two renames
     if not path.is_dir():
         raise BundleError(f"{path} is not a bundle: give the folder that holds {GRAPH}.")
-    files = {name: _read(path, name) for name in FILES}
+    files = {name: _read(path, name) for name in FILES if name != TENSORS or not tensors_later}
     card = _parse(path, CARD, files[CARD], "card", dict)
     seals = _parse(path, CARD, files[CARD], "sha256", dict)
     for name in SEALED:
-        if seals.get(name) != hashlib.sha256(files[name]).hexdigest():
+        found = hashlib.sha256(files[name]).hexdigest() if name in files else _hash(path, name)
+        if seals.get(name) != found:
             raise BundleError(f"{path / name} has changed since it was written: export the network again.")
+    weights = _Later(path, seals[TENSORS]) if tensors_later else _tensors(path, files[TENSORS])
     bundle = Bundle(
         graph=_graph(path, files[GRAPH]),
-        weights=_tensors(path, files[TENSORS]),
+        weights=weights,
         labels=tuple(_parse(path, LABELS, files[LABELS], "labels", list)),
         preprocessing=_parse(path, PREPROCESSING, files[PREPROCESSING], "preprocessing", dict),
         card=card,
         temperature=json.loads(files[CARD]).get("temperature", 1.0),  # bundles of before have none
+        identity=f"{seals[GRAPH]} {seals[TENSORS]}",
     )
     _check(bundle, str(path))
     return bundle
+
+
+class _Later(Mapping[str, np.ndarray]):
+    """Tensors of a bundle, read when somebody asks for one."""
+
+    def __init__(self, path: Path, seal: str) -> None:
+        self._path, self._seal = path, seal
+
+    @cached_property
+    def _found(self) -> dict[str, np.ndarray]:
+        content = _read(self._path, TENSORS)
+        if hashlib.sha256(content).hexdigest() != self._seal:
+            raise BundleError(
+                f"{self._path / TENSORS} has changed since it was read: load the network again."
+            )
+        return _tensors(self._path, content)
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
 
 
 # --- files ------------------------------------------------------------------------------------------------
@@ -169,8 +204,15 @@ def _put_in_place(path: Path, files: Mapping[str, bytes]) -> None:
 
 
 def _read(path: Path, name: str) -> bytes:
-    try:
+    with _legible(path, name):
         return (path / name).read_bytes()
+
+
+@contextmanager
+def _legible(path: Path, name: str) -> Iterator[None]:
+    """An OSError inside becomes a BundleError about that file."""
+    try:
+        yield
     except FileNotFoundError:
         raise BundleError(
             f"{path} is not a whole bundle, {name} is missing: export the network again."
@@ -179,6 +221,12 @@ def _read(path: Path, name: str) -> bytes:
         raise BundleError(
             f"{path / name} cannot be read ({error.strerror}): check its permissions."
         ) from None
+
+
+def _hash(path: Path, name: str) -> str:
+    """SHA-256 of a file, of which no more than a piece is in memory at once."""
+    with _legible(path, name), (path / name).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _parse(path: Path, name: str, content: bytes, key: str, kind: type) -> Any:
@@ -222,10 +270,11 @@ def _tensors(path: Path, content: bytes) -> dict[str, np.ndarray]:
 
 
 def _check(bundle: Bundle, where: str) -> None:
-    try:
-        check_tensors(bundle.graph, bundle.weights)
-    except StriateError as error:
-        raise BundleError(f"{where}: {error}") from None
+    if not isinstance(bundle.weights, _Later):
+        try:
+            check_tensors(bundle.graph, bundle.weights)
+        except StriateError as error:
+            raise BundleError(f"{where}: {error}") from None
     _check_labels(bundle, where)
     _check_preprocessing(bundle, where)
     warm = bundle.temperature

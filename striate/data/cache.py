@@ -2,9 +2,10 @@
 
     packs/<name>/    images decoded once (``pack``)        facts/<name>.json   what a look at files told
     fashion-mnist/   a set that was downloaded             shards/<name>/      shards that were fetched
+    kernels/         machine code                          programs/<name>     networks made ready to run
 
-STRIATE_CACHE names another folder, STRIATE_CACHE_LIMIT the bytes that packs and shards may take: 20G, 500M, 0
-for none. Without it they may take a quarter of what is free and theirs together.
+STRIATE_CACHE names another folder, STRIATE_CACHE_LIMIT the bytes that packs, shards and programs may take:
+20G, 500M, 0 for none. Without it they may take a quarter of what is free and theirs together.
 """
 
 from __future__ import annotations
@@ -25,9 +26,12 @@ KINDS = {
     "packs": "decoded images",
     "facts": "what files are",
     "shards": "fetched shards",
+    "programs": "networks made ready",
+    "kernels": "machine code",
     "fashion-mnist": "a downloaded set",
 }
-LIMITED = ("packs", "shards")
+LIMITED = ("packs", "shards", "programs")
+FOLDERS = ("packs", "facts", "shards", "programs")  # of entries; the others are one entry each
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]?)i?b?", re.IGNORECASE)
 _UNITS = {"": 1, "k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 
@@ -65,7 +69,7 @@ def entries() -> list[Entry]:
 
 
 def limit() -> int:
-    """The bytes that packs and shards may take together. Raises ArgumentError for a limit that is none."""
+    """The bytes that packs, shards and programs may take together. ArgumentError for a limit that is none."""
     asked = os.environ.get("STRIATE_CACHE_LIMIT")
     if asked is not None:
         match = _SIZE.fullmatch(asked.strip())
@@ -166,7 +170,7 @@ def remove(entry: Entry) -> None:
 def _of_kind(kind: str) -> Iterator[Entry]:
     place = cache_folder() / kind
     try:
-        inside = sorted(place.iterdir()) if kind in ("packs", "facts", "shards") else [place]
+        inside = sorted(place.iterdir()) if kind in FOLDERS else [place]
     except OSError:
         return
     for path in inside:

@@ -15,13 +15,15 @@ from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from threading import Thread
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from striate.engine import cache
-from striate.engine.kernels.kernel import Kernel
 from striate.engine.machine_code import object_code
 from striate.engine.target import Target
 from striate.machine import processors
+
+if TYPE_CHECKING:
+    from striate.engine.kernels.kernel import Kernel
 
 MUCH = 6  # kernels that are worth a helper, which needs a quarter of a second to start
 HOME = str(Path(__file__).parents[2])  # where this very striate lies

@@ -1,9 +1,9 @@
-"""Object code kept between runs, in a folder that only its owner can write, every file checked before use.
+"""Object code and whole programs kept between runs, in folders that only their owner can write.
 
-It is executable code. So the folder must belong to the user and be closed to all others (mode 0700), each
-file must begin with the SHA-256 of its name and of what follows, and its name is the SHA-256 of everything
-the code depends on. Whatever does not fit is ignored and made again; a cache that cannot be written is no
-error.
+It is executable code, checked before use. So a folder must belong to the user and be closed to all others
+(mode 0700), each file must begin with the SHA-256 of its name and of what follows, and its name is the
+SHA-256 of everything the content depends on. Whatever does not fit is ignored and made again; a cache that
+cannot be written is no error.
 """
 
 from __future__ import annotations
@@ -12,58 +12,49 @@ import hashlib
 import os
 import stat
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from typing import BinaryIO
 
 import llvmlite
 import llvmlite.binding as llvm
 
+from striate.data.cache import cache_folder
 from striate.engine.target import Target
 from striate.runs import write_atomically
 
 FOLDER = "STRIATE_CACHE"
 LARGEST = 2**24  # no kernel's object code comes near it; a larger file is not read
+HOME = Path(__file__).parents[1]
 
 
-def folder() -> Path:
-    """STRIATE_CACHE, or the platform's place for caches."""
-    chosen = os.environ.get(FOLDER)
-    if chosen:
-        return Path(chosen) / "kernels"
-    if sys.platform == "win32":
-        return Path(os.environ.get("LOCALAPPDATA", Path.home())) / "striate" / "kernels"
-    if sys.platform == "darwin":
-        return Path.home() / "Library" / "Caches" / "striate" / "kernels"
-    return Path(os.environ.get("XDG_CACHE_HOME", Path.home() / ".cache")) / "striate" / "kernels"
+def folder(kind: str = "kernels") -> Path:
+    """Where it is, in STRIATE_CACHE or the platform's place for caches."""
+    return cache_folder() / kind
 
 
-def key(text: str, target: Target) -> str:
-    """Names code by what it is made of: the kernel with all its sizes, our source, the processor, LLVM."""
-    parts = (text, _source(), repr(target), llvmlite.__version__, repr(llvm.llvm_version_info))
+def key(text: str, target: Target, rooms: tuple[str, ...] = ("engine",)) -> str:
+    """Names a thing by what it is made of: ``text``, our source in ``rooms``, the processor, LLVM."""
+    parts = (text, _source(rooms), repr(target), llvmlite.__version__, repr(llvm.llvm_version_info))
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
 @cache
-def _source() -> str:
+def _source(rooms: tuple[str, ...]) -> str:
     """One number for all text that can change what is emitted."""
     total = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.rglob("*.py")):
-        total.update(path.read_bytes())
+    for room in rooms:
+        for path in sorted((HOME / room).rglob("*.py")):
+            total.update(path.read_bytes())
     return total.hexdigest()
 
 
 def read(name: str) -> bytes | None:
     """The object code of that name, if it is there, ours, whole and unchanged."""
-    path = folder() / name
-    try:
-        if not _private(folder()):
-            return None
-        with path.open("rb") as file:
-            if not _owned(os.fstat(file.fileno())):
-                return None
-            content = file.read(LARGEST + 1)
-    except OSError:
-        return None
+    with opened(name, "kernels") as file:
+        content = file.read(LARGEST + 1) if file is not None else b""
     digest, code = content[:32], content[32:]
     sound = len(content) <= LARGEST and hashlib.sha256(name.encode() + code).digest() == digest
     return code if sound else None
@@ -71,12 +62,37 @@ def read(name: str) -> bytes | None:
 
 def write(name: str, code: bytes) -> None:
     """Keep object code for the next process, where that is possible."""
+    if (place := own(folder())) is not None:
+        with suppress(OSError):
+            write_atomically(place / name, hashlib.sha256(name.encode() + code).digest() + code)
+
+
+@contextmanager
+def opened(name: str, kind: str) -> Iterator[BinaryIO | None]:
+    """A file of ours, to be read; None where it or its folder is not there, or not only ours."""
+    file = None
     try:
-        folder().mkdir(parents=True, exist_ok=True, mode=0o700)
-        if _private(folder()):
-            write_atomically(folder() / name, hashlib.sha256(name.encode() + code).digest() + code)
+        if _private(folder(kind)):
+            file = (folder(kind) / name).open("rb")
+            if not _owned(os.fstat(file.fileno())):
+                file.close()
+                file = None
     except OSError:
-        return
+        file = None
+    try:
+        yield file
+    finally:
+        if file is not None:
+            file.close()
+
+
+def own(place: Path) -> Path | None:
+    """The folder, made if it is not there; None if it cannot be, or is not the user's alone."""
+    try:
+        place.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return place if _private(place) else None
+    except OSError:
+        return None
 
 
 def _private(path: Path) -> bool:

@@ -7,15 +7,18 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from striate.engine.kernels.kernel import Kernel
+from striate.engine.compiled import Compiled
 from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 from striate.engine.target import Target
 from striate.ops import Op
+
+if TYPE_CHECKING:  # it brings LLVM along, which a stored program needs none of
+    from striate.engine.kernels.kernel import Kernel
 
 Layouts = Mapping[str, Layout]
 NO_FRAME: Frame = (0, 0, 0, 0)
@@ -38,7 +41,7 @@ class Part:
     the operand's. ``wait``: what comes next reads what this part writes.
     """
 
-    kernel: Kernel
+    kernel: Kernel | Compiled
     values: Mapping[str, str]
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)

@@ -10,32 +10,34 @@ and then offers the processor to others, since the thread it waits for may need 
 
 from __future__ import annotations
 
-from functools import cache
 from typing import Any
 
 from llvmlite import ir
 
+from striate.engine import cache as disk
+from striate.engine.compiled import DRIVER, FIELDS
 from striate.engine.emit import I64, POINTER, VOID, module
-from striate.engine.machine_code import Library, object_code
+from striate.engine.machine_code import object_code
 from striate.engine.target import Target
 
-FIELDS = 5  # int64 numbers a step
-SYMBOL = "striate_drive"
 SPINS = 2000  # turns before the first yield
 
 
-@cache
-def driver(target: Target) -> tuple[Library, int]:
-    """The loaded function and its address."""
-    library = Library([object_code(_module(target), target)], target)
-    return library, library.address(SYMBOL)
+def driver(target: Target) -> bytes:
+    """Its object code: from the cache, or made now."""
+    name = disk.key(DRIVER, target)
+    code = disk.read(name)
+    if code is None:
+        code = object_code(_module(target), target)
+        disk.write(name, code)
+    return code
 
 
 def _module(target: Target) -> ir.Module:
     mod = module(target)
     entry = ir.FunctionType(VOID, [POINTER, I64, I64, I64, POINTER])
     kind = ir.FunctionType(VOID, [POINTER, I64, I64, I64, I64, POINTER, POINTER, I64])
-    function = ir.Function(mod, kind, SYMBOL)
+    function = ir.Function(mod, kind, DRIVER)
     steps, count, images, thread, threads, scratch, arrived, give_way = function.args
     to = ir.IRBuilder(function.append_basic_block("entry"))
     turn, done = function.append_basic_block("turn"), function.append_basic_block("done")

@@ -13,7 +13,8 @@ from typing import Any
 
 from llvmlite import ir
 
-from striate.engine.index import Index, Memory, Moved, Number, OutOfBoundsError, highest, lowest
+from striate.engine.compiled import OutOfBoundsError
+from striate.engine.index import Index, Memory, Moved, Number, highest, lowest
 from striate.engine.target import Target
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)

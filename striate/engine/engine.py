@@ -1,7 +1,8 @@
 """What runs underneath a network: compiled programs, one for each size of input; NumPy where none can be.
 
 Whatever stands in the way of compiling (an unknown processor, a graph whose values are not one for each
-image) leads to the reference, which is slower and always right; ``reason`` says so.
+image) leads to the reference, which is slower and always right; ``reason`` says so. What compiles is imported
+when there is something to compile: a program that lies ready needs neither the words nor the kernels' text.
 """
 
 from __future__ import annotations
@@ -9,47 +10,67 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from functools import cached_property
 from math import prod
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
+from striate.engine import stored
 from striate.engine.choose import Settings
-from striate.engine.layer_errors import layer_errors
-from striate.engine.lower import NotLowerableError
-from striate.engine.plan import make_plan
 from striate.engine.program import Program
-from striate.engine.table import Table, table_of
+from striate.engine.stage import NotLowerableError
 from striate.engine.target import host
 from striate.engine.threads import checked_threads, numpy_limit
-from striate.engine.trust import trusted
+from striate.engine.trust import remembered, trusted
 from striate.errors import UnsupportedError
 from striate.graph.graph import Graph
-from striate.reference import run
 
+if TYPE_CHECKING:
+    from striate.engine.table import Table
+
+Weights = Mapping[str, np.ndarray]
 SWITCH = "STRIATE_ENGINE"  # "reference": compile nothing
 SIZES_KEPT = 4  # programs for different sizes of input
 NUMPY_VALUES = 2**19  # of the input, at once: NumPy keeps windows beside maps, 3 colour images of 224 x 224
 
 
 class Engine:
-    """``graph`` has one input; batch norms are folded. ``reason``: why NumPy runs, or None."""
+    """``define`` gives the graph, of one input and with its batch norms folded, and its tensors. It is called
+    once at most, and not before they are needed. ``identity``: a hash of both; None: nothing is stored.
+
+    ``reason``: why NumPy runs, or None.
+    """
 
     def __init__(
         self,
-        graph: Graph,
-        weights: Mapping[str, np.ndarray],
+        define: Callable[[], tuple[Graph, Weights]],
+        identity: str | None = None,
         *,
         threads: int | None = None,
         exact: bool = False,
     ) -> None:
-        self.graph, self.weights, self.reason = graph, weights, _switched_off()
+        self._define, self._identity, self.reason = define, identity, _switched_off()
         self.threads, self.exact = checked_threads(threads), exact
         self._limit = numpy_limit(threads)
-        (self._input,) = graph.inputs
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
+
+    @cached_property
+    def definition(self) -> tuple[Graph, Weights]:
+        """The graph and its tensors. Raises whatever is wrong with them."""
+        return self._define()
+
+    @property
+    def graph(self) -> Graph:
+        return self.definition[0]
+
+    @property
+    def weights(self) -> Weights:
+        return self.definition[1]
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
         """The graph's (first) output for images (N, C, H, W)."""
@@ -61,12 +82,24 @@ class Engine:
         if program is None or not len(x):
             parts = [self._numpy(x[piece]) for piece in pieces(len(x), x.shape[1:], NUMPY_VALUES)]
             return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        return program({self._input: x}, self.graph.outputs)
+        return program({program.plan.inputs[0]: x}, program.plan.outputs)
 
     def _numpy(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+        from striate.reference import run
+
         with self._limit():
             result = run(self.graph, self.weights, x, dtype=np.float32)
         return result if isinstance(result, tuple) else (result,)
+
+    def recall(self, size: tuple[int, ...]) -> bool:
+        """Whether the program for inputs of that size lay ready on the disk: it is loaded then."""
+        if self.reason is not None:
+            return False
+        with self._lock, suppress(UnsupportedError):  # an unknown processor
+            if remembered(host()) and (program := self._stored(self._settings(), size)) is not None:
+                self._programs[size] = program
+                return True
+        return False
 
     def program(self, size: tuple[int, ...]) -> Program | None:
         """The program for inputs of that size; None where NumPy has to do it."""
@@ -86,20 +119,49 @@ class Engine:
 
     def table(self, size: tuple[int, ...], *, measure: bool = False, check: bool = False) -> Table:
         """What runs for inputs of that size, step by step."""
+        from striate.engine.layer_errors import layer_errors
+        from striate.engine.table import Table, table_of
+
         program = self.program(size)
         if program is None:
             return Table((), 0, "NumPy", self.reason)
         found = layer_errors(program, self.graph, self.weights, size) if check else {}
         return table_of(program, host(), measure=measure, errors=found)
 
-    def _compile(self, size: tuple[int, ...]) -> Program:
+    def _settings(self) -> Settings:
         target = host()
         level = trusted(target)
         if level == "none":
             raise UnsupportedError("compiled kernels disagree with their definition on this machine")
-        settings = Settings(target, self.exact or level == "plain", self.threads)
-        plan = make_plan(self.graph, self.weights, {self._input: ("N", *size)}, settings)
-        return Program(plan, target, self.threads, self._limit)
+        return Settings(target, self.exact or level == "plain", self.threads)
+
+    def _compile(self, size: tuple[int, ...]) -> Program:
+        settings = self._settings()
+        before = self._stored(settings, size)
+        if before is not None:
+            return before
+        from striate.engine.plan import make_plan
+
+        graph, weights = self.definition
+        (name,) = graph.inputs
+        plan = make_plan(graph, weights, {name: ("N", *size)}, settings)
+        program = Program(plan, settings.target, self.threads, self._limit)
+        if self._identity is not None:
+            stored.write(self._name(settings, size), program)
+        return program
+
+    def _stored(self, settings: Settings, size: tuple[int, ...]) -> Program | None:
+        if self._identity is None:
+            return None
+        found = stored.read(self._name(settings, size))
+        if found is None:
+            return None
+        plan, ready = found
+        return Program(plan, settings.target, self.threads, self._limit, ready)
+
+    def _name(self, settings: Settings, size: tuple[int, ...]) -> str:
+        text = f"{self._identity} {size} {settings.exact} {settings.threads}"
+        return stored.name_of(text, settings.target)
 
 
 def pieces(count: int, sizes: tuple[int, ...], values: int) -> list[slice]:

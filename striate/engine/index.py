@@ -14,6 +14,8 @@ from typing import Any, TypeAlias
 
 from llvmlite import ir
 
+from striate.engine.compiled import OutOfBoundsError
+
 
 @dataclass(frozen=True)
 class Index:
@@ -25,10 +27,6 @@ class Index:
 
 
 Number: TypeAlias = "Index | int"
-
-
-class OutOfBoundsError(Exception):
-    """A kernel would touch memory outside its buffer: a bug in its text, found before any code exists."""
 
 
 @dataclass

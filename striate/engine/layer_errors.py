@@ -11,10 +11,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine.kernels.frame import Frame
 from striate.engine.padding import settled
-from striate.engine.plan import Plan, Step
 from striate.engine.program import Program
+from striate.engine.steps import Plan, Step
 from striate.graph.graph import Graph
 from striate.reference import forward
 
@@ -45,7 +44,7 @@ def _layers(plan: Plan) -> dict[int, list[int]]:
     for number, step in enumerate(plan.steps):
         if not isinstance(step, Step):
             continue
-        if step.covers and not isinstance(step.part.kernel, Frame):
+        if step.covers and step.part.kernel.family != "frame":
             found[number] = []
         if found:
             found[max(found)].append(number)

@@ -13,16 +13,23 @@ import numpy as np
 from striate import ops
 from striate.arithmetic import graph_shapes
 from striate.engine.kernels.activation import POINTWISE
-from striate.engine.stage import Affine, Gather, Move, Outside, Pair, Raised, Stage, Value, natural_dims
+from striate.engine.stage import (
+    Affine,
+    Gather,
+    Move,
+    NotLowerableError,
+    Outside,
+    Pair,
+    Raised,
+    Stage,
+    Value,
+    natural_dims,
+)
 from striate.errors import StriateError
 from striate.graph.graph import Graph, Node, Shape
 
 ALIASES = (ops.Identity, ops.Dropout, ops.Flatten, ops.Reshape)
 Item = Stage | Outside
-
-
-class NotLowerableError(Exception):
-    """The whole graph runs in NumPy: its values are not one for each image."""
 
 
 class Lowering:

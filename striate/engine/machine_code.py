@@ -5,11 +5,14 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterable
 from functools import cache
+from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
-from llvmlite import ir
 
 from striate.engine.target import Target
+
+if TYPE_CHECKING:
+    from llvmlite import ir
 
 _LOCK = threading.Lock()  # LLVM's parser, and our one-time set-up
 

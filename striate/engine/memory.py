@@ -42,21 +42,22 @@ def arrange(lives: Mapping[str, Life]) -> tuple[dict[str, int], int]:
     places: dict[str, int] = {}
     for name, life in sorted(lives.items(), key=lambda item: (-item[1].size, item[0])):
         taken = sorted(
-            (places[other], places[other] + _lines(lives[other].size))
+            (places[other], places[other] + lines(lives[other].size))
             for other in places
             if life.meets(lives[other])
         )
         at = 0
         for start, end in taken:
-            if at + _lines(life.size) <= start:
+            if at + lines(life.size) <= start:
                 break
             at = max(at, end)
         places[name] = at
-    total = max((places[name] + _lines(life.size) for name, life in lives.items()), default=0)
+    total = max((places[name] + lines(life.size) for name, life in lives.items()), default=0)
     return places, total
 
 
-def _lines(size: int) -> int:
+def lines(size: int) -> int:
+    """A size, rounded up to whole cache lines."""
     return -(-size // LINE) * LINE
 
 

@@ -1,28 +1,31 @@
-"""A network ready to answer: built from a bundle, run in NumPy by the reference, in single precision.
+"""A network ready to answer: built from a bundle, run by compiled kernels in single precision.
 
 Whole batches are cut into pieces, so that memory stays bounded however many images there are.
 """
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
-from striate.data.preprocess import Preprocessing
 from striate.engine.engine import Engine, pieces
-from striate.engine.table import Table
 from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
-from striate.graph.fold import fold_batch_norm
-from striate.graph.graph import Shape, owner
-from striate.graph.tensors import check_tensors
+from striate.graph.graph import Graph, Shape, Weights, owner
+from striate.graph.store import graph_to_json
 from striate.ops import Sigmoid, Softmax
-from striate.reference import forward
+
+if TYPE_CHECKING:
+    from striate.data.preprocess import Preprocessing
+    from striate.engine.table import Table
 
 VALUES_AT_ONCE = 2**23  # of the input: 55 colour images of 224 x 224 pixels; 32 MB where bytes become floats
 
@@ -63,7 +66,8 @@ def load(
         return Network(found, threads=threads, precision=precision, exact=exact)
     if input is not None:
         raise ArgumentError(f"input must be left out for a bundle, which fixes it, got {input!r}.")
-    return Network(read_bundle(bundle), threads=threads, precision=precision, exact=exact)
+    found = read_bundle(bundle, tensors_later=True)
+    return Network(found, threads=threads, precision=precision, exact=exact)
 
 
 class Network:
@@ -85,13 +89,14 @@ class Network:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
         self._shape = _image_shape(bundle)
-        check_tensors(bundle.graph, bundle.weights)
-        self._graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
-        self._weights = {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
-        self._engine = Engine(self._graph, self._weights, threads=threads, exact=exact)
+        identity = bundle.identity or _identity(bundle)
+        self._engine = Engine(partial(_definition, bundle), identity, threads=threads, exact=exact)
+        size = tuple(side for side in self._shape[1:] if isinstance(side, int))
+        if len(size) < len(self._shape) - 1 or not self._engine.recall(size):
+            _ = self._engine.definition  # what is wrong with it is said now
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
-        self._preprocessing = Preprocessing.from_json(bundle.preprocessing) if bundle.preprocessing else None
+        self._preprocessing = _preprocessing(bundle)
         self._temperature = np.float32(bundle.temperature)
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
@@ -111,7 +116,7 @@ class Network:
     def __repr__(self) -> str:
         sizes = " x ".join(map(str, self._shape[1:]))
         classes = f"{len(self._classes)} classes" if self._classes else "no labels"
-        return f"Network(input {sizes}, {classes}, {len(self._graph)} layers, fp32)"
+        return f"Network(input {sizes}, {classes}, {len(self._engine.graph)} layers, fp32)"
 
     def __call__(self, x: NDArray[Any]) -> Any:
         """Logits (N, classes) of images: float32 (N, C, H, W) as the network was trained on, or uint8
@@ -160,6 +165,8 @@ class Network:
             raise ArgumentError(
                 f"probabilities need one row of outputs for each image, this network gives {shapes}: call it."
             )
+        from striate.reference import forward
+
         if self._thresholds is not None:
             return np.asarray(forward(Sigmoid(), [logits], {}))
         if self._ends_in_softmax:
@@ -254,6 +261,33 @@ class Network:
                 f"{images} images must have shape ({', '.join(map(str, wanted))}), got {x.shape}: resize or "
                 "transpose them, or give their files to predict."
             )
+
+
+def _definition(bundle: Bundle) -> tuple[Graph, Weights]:
+    """The graph with its batch norms folded, and its tensors in single precision, checked."""
+    from striate.graph.fold import fold_batch_norm
+    from striate.graph.tensors import check_tensors
+
+    check_tensors(bundle.graph, bundle.weights)
+    graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
+    return graph, {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
+
+
+def _identity(bundle: Bundle) -> str:
+    """A hash of a bundle that no file holds: of its graph and of its tensors, as they are."""
+    total = hashlib.sha256(json.dumps(graph_to_json(bundle.graph)).encode())
+    for name, array in sorted(bundle.weights.items()):
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def _preprocessing(bundle: Bundle) -> Preprocessing | None:
+    if not bundle.preprocessing:
+        return None
+    from striate.data.preprocess import Preprocessing
+
+    return Preprocessing.from_json(bundle.preprocessing)
 
 
 def _thresholds(bundle: Bundle) -> NDArray[np.float64] | None:

@@ -7,44 +7,20 @@ inside a larger one (so that concatenation costs nothing), and which share memor
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
 from striate.engine import recipes  # noqa: F401  importing it enters the recipes
-from striate.engine.choose import Part, Recipe, Settings, accepts, choose
+from striate.engine.choose import Part, Settings, accepts, choose
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.layout import Layout, joined
 from striate.engine.lower import Lowering
 from striate.engine.memory import Life, arrange
 from striate.engine.padding import settled
 from striate.engine.stage import Move, Outside, Stage, Value
+from striate.engine.steps import Plan, Step
 from striate.graph.graph import Graph, Shape
-
-
-@dataclass(frozen=True)
-class Step:
-    """A part, and the names of the nodes that it stands for."""
-
-    part: Part
-    covers: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class Plan:
-    """``steps`` in order. ``buffers``: root of a value -> the buffer it lies in.
-
-    ``sizes`` and ``places``: of each buffer, for one image, in an ``arena`` of that many values.
-    """
-
-    steps: tuple[Step | Outside, ...]
-    values: Mapping[str, Value]
-    layouts: Mapping[str, Layout]
-    buffers: Mapping[str, str]
-    sizes: Mapping[str, int]
-    places: Mapping[str, int]
-    arena: int
-    constants: Mapping[str, np.ndarray]
 
 
 def make_plan(
@@ -111,6 +87,8 @@ class _Planning:
             places,
             arena,
             self.lowering.constants,
+            tuple(self.lowering.graph.inputs),
+            self.lowering.graph.outputs,
         )
 
     # --- values inside values -------------------------------------------------------------------------------
@@ -203,4 +181,4 @@ def _moment(part: Part, operand: str, now: int) -> str:
     return f"{part.values.get(operand, operand)} {now}"
 
 
-__all__ = ["Plan", "Recipe", "Step", "make_plan"]
+__all__ = ["Plan", "Step", "make_plan"]

@@ -12,24 +12,23 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
-from typing import Any
+from typing import TYPE_CHECKING, Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine.build import build
 from striate.engine.choose import Part
+from striate.engine.compiled import DRIVER, FIELDS, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
-from striate.engine.drive import FIELDS, driver
-from striate.engine.index import OutOfBoundsError
-from striate.engine.kernels.kernel import Kernel, Operand
 from striate.engine.machine_code import Library
-from striate.engine.memory import allocate, guarded
-from striate.engine.plan import Plan, Step
+from striate.engine.memory import allocate, guarded, lines
 from striate.engine.stage import Outside
+from striate.engine.steps import Plan, Step
 from striate.engine.target import Target
 from striate.engine.threads import Limit
-from striate.reference import forward
+
+if TYPE_CHECKING:
+    from striate.engine.kernels.kernel import Kernel
 
 Array = NDArray[Any]
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
@@ -46,15 +45,27 @@ class Stretch:
 
 
 class Program:
-    """Callable from many threads at once: calls take turns. Usable in a forked child."""
+    """Callable from many threads at once: calls take turns. Usable in a forked child.
 
-    def __init__(self, plan: Plan, target: Target, threads: int, limit: Limit = nullcontext) -> None:
+    ``ready``: code and packed weights as they were stored; None: made now, and the plan's weights are moved.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        target: Target,
+        threads: int,
+        limit: Limit = nullcontext,
+        ready: Ready | None = None,
+    ) -> None:
         self.plan, self._threads, self._limit = plan, threads, limit
         steps = [step for step in plan.steps if isinstance(step, Step)]
-        self.library = load([step.part.kernel for step in steps], target)
-        self._code, address = driver(target)
-        self._drive = _PROTOTYPE(address)
-        self._weights = _Weights(steps)
+        if ready is None:
+            codes = code_of([step.part.kernel for step in steps], target)  # type: ignore[misc]  # not Compiled
+            ready = Ready(codes, _in_one_region(steps))
+        self.ready = ready
+        self.library = Loaded(ready.codes, target)
+        self._drive = _PROTOTYPE(self.library.addresses[DRIVER])
         self._table = np.zeros((max(1, len(steps)), FIELDS), np.int64)
         self._stretches = _stretches(plan.steps)
         self._steps = steps
@@ -159,6 +170,8 @@ class Program:
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
         """A word that has no kernel, by its definition, in float32."""
         inputs = [self._read(name, host, images) for name in item.inputs]
+        from striate.reference import forward
+
         with self._limit():
             found = forward(item.op, inputs, item.tensors)
         for name, result in zip(item.results, found if isinstance(found, tuple) else (found,), strict=True):
@@ -227,7 +240,7 @@ class Program:
     def _address(self, part: Part, operand: Operand) -> int:
         """Where the operand lies, if it has the size that the kernel's addresses were proved for."""
         if operand.name in part.constants:
-            buffer, images = self._weights.of(part.constants[operand.name]), 1
+            buffer, images = part.constants[operand.name], 1
         else:
             name = part.values[operand.name]
             buffer, images = self._arena[self.plan.buffers.get(name, name)], self._images
@@ -236,40 +249,54 @@ class Program:
         return int(buffer.ctypes.data)
 
 
-class _Weights:
-    """Packed arrays in one region; an array that several parts share is there once."""
-
-    def __init__(self, steps: Sequence[Step]) -> None:
-        arrays = {id(array): array for step in steps for array in step.part.constants.values()}
-        total = sum(-(-array.size // 16) * 16 for array in arrays.values())
-        region = None if guarded() else allocate(max(1, total))
-        self._copies: dict[int, Array] = {}
-        self._alive = list(arrays.values())
-        at = 0
-        for key, array in arrays.items():
-            copy = allocate(array.size) if region is None else region[at : at + array.size]
-            copy[:] = array
-            self._copies[key] = copy
-            at += -(-array.size // 16) * 16
-
-    def of(self, array: Array) -> Array:
-        return self._copies[id(array)]
-
-
 @dataclass(frozen=True)
+class Ready:
+    """``codes``: object code by symbol. ``weights``: the region in which packed weights lie; None: apart."""
+
+    codes: Mapping[str, bytes]
+    weights: Array | None
+
+
+def _in_one_region(steps: Sequence[Step]) -> Array | None:
+    """Move packed weights into one region; an array that several parts share is there once.
+
+    The parts' own references are replaced one by one, so that what was moved is free for others. With guard
+    pages every array has memory of its own, and there is no region.
+    """
+    places = [
+        (cast("dict[str, Array]", part.constants), name, id(part.constants[name]))
+        for part in (step.part for step in steps)
+        for name in part.constants
+    ]
+    sizes = {key: constants[name].size for constants, name, key in places}
+    region = None if guarded() else allocate(max(1, sum(lines(size) for size in sizes.values())))
+    moved: dict[int, Array] = {}
+    at = 0
+    for constants, name, key in places:
+        if key not in moved:
+            size = sizes[key]
+            moved[key] = allocate(size) if region is None else region[at : at + size]
+            moved[key][:] = constants[name]
+            at += lines(size)
+        constants[name] = moved[key]
+    return region
+
+
 class Loaded:
-    """Machine code of all kernels of a network, each by its symbol."""
+    """Machine code, each function's address by its symbol."""
 
-    library: Library
-    addresses: Mapping[str, int]
+    def __init__(self, codes: Mapping[str, bytes], target: Target) -> None:
+        self._library = Library(codes.values(), target)
+        self.addresses = {symbol: self._library.address(symbol) for symbol in codes}
 
 
-def load(kernels: Sequence[Kernel], target: Target) -> Loaded:
-    """Each different kernel once: from the cache, or made now."""
+def code_of(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
+    """Object code of each different kernel, once, and of what drives them: from the cache, or made now."""
+    from striate.engine.build import build
+    from striate.engine.drive import driver
+
     wanted = {kernel.symbol: kernel for kernel in kernels}
-    codes = build(list(wanted.values()), target)
-    library = Library(codes.values(), target)
-    return Loaded(library, {symbol: library.address(symbol) for symbol in wanted})
+    return {**build(list(wanted.values()), target), DRIVER: driver(target)}
 
 
 def _stretches(steps: Sequence[Step | Outside]) -> list[Stretch | Outside]:

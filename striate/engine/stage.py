@@ -18,6 +18,10 @@ from striate.ops import Op
 Dims = tuple[int, int, int]
 
 
+class NotLowerableError(Exception):
+    """The whole graph runs in NumPy: its values are not one for each image."""
+
+
 @dataclass(frozen=True)
 class Value:
     """``root``: the value whose storage this is. ``shape``: logical, without the batch."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from striate.engine.kernels.peak import Peak
 from striate.engine.memory import allocate
-from striate.engine.plan import Step
-from striate.engine.program import Program, load
+from striate.engine.program import Loaded, Program, code_of
+from striate.engine.steps import Step
 from striate.engine.target import Target
 
 
@@ -101,7 +101,7 @@ def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping
 def measured_peak(target: Target) -> float:
     """Multiply-adds a second of one thread, the best of ten turns of a few milliseconds."""
     kernel = Peak(target.lanes, target.registers - 4)
-    loaded = load([kernel], target)
+    loaded = Loaded(code_of([kernel], target), target)
     values = allocate(kernel.operands[0].size)
     table = np.array([values.ctypes.data], np.int64)
     pointer, number = ctypes.c_void_p, ctypes.c_int64

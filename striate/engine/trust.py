@@ -2,56 +2,31 @@
 
 A compiler or a processor may have a fault that no test of ours has met. If the fast kernels disagree, plain
 ones are used; if these do too, NumPy. Either way a warning says so. A check that was passed is remembered
-beside the object code, until the source, the processor or LLVM changes.
+beside the object code, until the source, the processor or LLVM changes. The network is in ``trial``.
 """
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
 from functools import cache
+from importlib import import_module
 
-import numpy as np
-
-from striate import ops
 from striate.engine import cache as disk
-from striate.engine.choose import Settings
-from striate.engine.plan import make_plan
-from striate.engine.program import Program
 from striate.engine.target import Target
-from striate.graph.graph import Graph, Node
-from striate.ops.weights import weight_shapes
-from striate.reference import run
 
 ALLOWED = 1e-4  # relative: a wrong lane or tile gives more than a tenth
 PASSED = b"passed"
-Answer = Callable[[Graph, dict[str, np.ndarray], np.ndarray], np.ndarray]
-
-WORDS: tuple[ops.Op, ...] = (
-    ops.Conv2d(3, 24, (5, 5), (2, 2), (2, 2)),
-    ops.HardSwish(),
-    ops.Conv2d(24, 24, (3, 3), padding=(1, 1)),
-    ops.ReLU(),
-    ops.Conv2d(24, 24, (3, 3), padding=(1, 1), groups=24),
-    ops.SiLU(),
-    ops.MaxPool2d((3, 3), (2, 2), (1, 1)),
-    ops.Conv2d(24, 17, (1, 1)),
-    ops.GELU(),
-    ops.AdaptiveAvgPool2d((1, 1)),
-    ops.Flatten(),
-    ops.Linear(17, 19),
-)
 
 
 @cache
 def trusted(target: Target) -> str:
     """ "all" kernels, "plain" ones (no Winograd), or "none"."""
     for level, exact in (("all", False), ("plain", True)):
-        name = disk.key(f"check {level}", target)
-        if disk.read(name) == PASSED:
+        if _passed(level, target):
             return level
-        if disagreement(_compiled(target, exact)) < ALLOWED:
-            disk.write(name, PASSED)
+        trial = import_module("striate.engine.trial")  # all kernels: not needed where the check is remembered
+        if trial.disagreement(trial.compiled(target, exact)) < ALLOWED:
+            disk.write(_name(level, target), PASSED)
             return level
         warnings.warn(
             f"compiled kernels ({level}) disagree with their definition on this machine ({target.name}, "
@@ -62,29 +37,14 @@ def trusted(target: Target) -> str:
     return "none"
 
 
-def disagreement(answer: Answer) -> float:
-    """The relative error of ``answer`` on the small network."""
-    nodes, before = [], "x"
-    for number, op in enumerate(WORDS):
-        nodes.append(Node(f"n{number}", op, (before,), {role: f"{number}.{role}" for role in op.roles}))
-        before = f"n{number}"
-    graph = Graph({"x": ("N", 3, 41, 37)}, tuple(nodes), (before,))
-    rng = np.random.default_rng(0)
-    weights = {
-        node.weights[role]: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
-        for node in graph
-        for role, shape in weight_shapes(node.op).items()
-    }
-    x = rng.standard_normal((2, 3, 41, 37)).astype(np.float32)
-    expected, found = run(graph, weights, x), answer(graph, weights, x)
-    error = np.linalg.norm(found - expected) / np.linalg.norm(np.asarray(expected))
-    return float(error) if np.isfinite(error) else float("inf")
+def remembered(target: Target) -> bool:
+    """Whether all kernels have passed, without checking them now."""
+    return _passed("all", target)
 
 
-def _compiled(target: Target, exact: bool) -> Answer:
-    def answer(graph: Graph, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-        settings = Settings(target, exact)
-        program = Program(make_plan(graph, weights, graph.inputs, settings), target, 1)
-        return program({"x": x}, graph.outputs)[0]
+def _passed(level: str, target: Target) -> bool:
+    return disk.read(_name(level, target)) == PASSED
 
-    return answer
+
+def _name(level: str, target: Target) -> str:
+    return disk.key(f"check {level}", target)

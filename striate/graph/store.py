@@ -58,7 +58,7 @@ def graph_from_json(record: object) -> Graph:
 def _node_to_json(node: Node) -> dict[str, Any]:
     return {
         "name": node.name,
-        "op": _plain(to_json(node.op)),
+        "op": op_to_json(node.op),
         "inputs": list(node.inputs),
         "weights": dict(node.weights),
         "source": node.source,
@@ -73,14 +73,20 @@ def _node_from_json(record: object) -> Node:
     weights = _mapping(f"weights of {name}", content["weights"])
     return Node(
         name=name,
-        op=_op(name, content["op"]),
+        op=op_from_json(name, content["op"]),
         inputs=_names(f"inputs of {name}", content["inputs"]),
         weights={role: _text(f"weights of {name}", tensor) for role, tensor in weights.items()},
         source=None if source is None else _text(f"source of {name}", source),
     )
 
 
-def _op(name: str, record: object) -> Op:
+def op_to_json(op: Op) -> dict[str, Any]:
+    """A word alone, as it stands in a graph's file."""
+    plain: dict[str, Any] = _plain(to_json(op))
+    return plain
+
+
+def op_from_json(name: str, record: object) -> Op:
     """The word of node ``name``; whatever is wrong with its values is said with the node's name before it."""
     try:
         return from_json(_revived(_mapping("op", record)))

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from striate import ops
 from striate.arithmetic import graph_shapes
-from striate.engine.lower import NotLowerableError
+from striate.engine.stage import NotLowerableError
 from striate.errors import ArgumentError, ShapeError
 from striate.graph.graph import Graph, Node
 from striate.reference import run

@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 
 from striate import ops
 from striate.engine import cache
+from striate.engine.compiled import OutOfBoundsError
 from striate.engine.crew import Crew
-from striate.engine.index import Index, Memory, OutOfBoundsError
+from striate.engine.index import Index, Memory
 from striate.engine.memory import Life, arrange
 from striate.engine.program import WORTH_SHARING, Program
 from striate.graph.graph import Graph, Node
@@ -206,7 +207,9 @@ def test_an_address_outside_is_refused_while_code_is_written() -> None:
 def test_a_buffer_of_another_size_is_refused() -> None:
     graph = heavy_network()
     program = program_of(graph, random_weights(graph))
-    program._weights._copies = {key: copy[:-1] for key, copy in program._weights._copies.items()}
+    for step in program._steps:
+        constants = step.part.constants
+        constants.update({name: array[:-1] for name, array in constants.items()})  # type: ignore[attr-defined]
     with pytest.raises(OutOfBoundsError, match="another size than its buffer"):
         program(random_inputs(graph, 1), graph.outputs)
 

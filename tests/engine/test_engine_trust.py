@@ -9,7 +9,7 @@ import pytest
 from engine_world import chain, random_weights
 
 from striate import ops
-from striate.engine import cache, trust
+from striate.engine import cache, trial, trust
 from striate.engine.engine import Engine
 from striate.engine.target import host
 from striate.reference import run
@@ -23,25 +23,26 @@ def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def engine() -> Engine:
     graph = chain(ops.Conv2d(16, 16, 3, padding=1), ops.Softmax(2), shape=(16, 12, 12))
-    return Engine(graph, random_weights(graph), threads=1)
+    weights = random_weights(graph)
+    return Engine(lambda: (graph, weights), threads=1)
 
 
 def test_kernels_agree_with_their_definition() -> None:
     assert trust.trusted(host()) == "all"
-    assert trust.disagreement(lambda graph, weights, x: run(graph, weights, x, dtype=np.float32)) < 1e-5
+    assert trial.disagreement(lambda graph, weights, x: run(graph, weights, x, dtype=np.float32)) < 1e-5
 
 
 @pytest.mark.parametrize(("broken", "level"), [((False,), "plain"), ((False, True), "none")])
 def test_kernels_that_disagree_are_not_used(
     broken: tuple[bool, ...], level: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    original = trust._compiled
+    original = trial.compiled
 
-    def faulty(target: object, exact: bool) -> trust.Answer:
+    def faulty(target: object, exact: bool) -> trial.Answer:
         right = original(target, exact)  # type: ignore[arg-type]
         return (lambda *given: right(*given) * 1.5) if exact in broken else right
 
-    monkeypatch.setattr(trust, "_compiled", faulty)
+    monkeypatch.setattr(trial, "compiled", faulty)
     with pytest.warns(RuntimeWarning, match="disagree with their definition"):
         assert trust.trusted(host()) == level
     ours = engine()

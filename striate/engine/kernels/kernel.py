@@ -13,18 +13,10 @@ from typing import Any, ClassVar
 
 from llvmlite import ir
 
+from striate.engine.compiled import Compiled, Operand
 from striate.engine.emit import I64, POINTER, VOID, Emitter, module
 from striate.engine.index import Index, Memory, Number
 from striate.engine.target import Target
-
-
-@dataclass(frozen=True)
-class Operand:
-    """One buffer a kernel touches: ``size`` items for each image (or for all, where ``shared``)."""
-
-    name: str
-    size: int
-    shared: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,6 +58,11 @@ class Kernel:
     def body(self, work: Work) -> None:
         """Write the code of one unit."""
         raise TypeError(f"{type(self).__name__} must write its code: define body.")
+
+    def compiled(self) -> Compiled:
+        """What is left of it once its code is made."""
+        facts = self.operands, self.units, self.whole_batch, self.scratch, self.multiply_adds
+        return Compiled(self.symbol, self.family, self.describe(), *facts)
 
     @property
     def symbol(self) -> str:
@@ -163,3 +160,6 @@ def _entry(mod: ir.Module, name: str, target: Target, inner: Emitter, count: int
     ]
     builder.call(inner.function_, [*pointers, scratch, low, high, images])
     builder.ret_void()
+
+
+__all__ = ["Kernel", "Operand", "Work"]

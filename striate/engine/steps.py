@@ -1,0 +1,40 @@
+"""A plan: steps in order, and where everything lies. ``program`` runs it, ``stored`` keeps it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from striate.engine.choose import Part
+from striate.engine.layout import Layout
+from striate.engine.stage import Outside, Value
+
+
+@dataclass(frozen=True)
+class Step:
+    """A part, and the names of the nodes that it stands for."""
+
+    part: Part
+    covers: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """``steps`` in order. ``buffers``: root of a value -> the buffer it lies in.
+
+    ``sizes`` and ``places``: of each buffer, for one image, in an ``arena`` of that many values.
+    ``inputs`` and ``outputs``: of the whole, by name.
+    """
+
+    steps: tuple[Step | Outside, ...]
+    values: Mapping[str, Value]
+    layouts: Mapping[str, Layout]
+    buffers: Mapping[str, str]
+    sizes: Mapping[str, int]
+    places: Mapping[str, int]
+    arena: int
+    constants: Mapping[str, np.ndarray]
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]

@@ -1,0 +1,63 @@
+"""A small network on which compiled kernels are compared with their definition: what ``trust`` asks for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from striate import ops
+from striate.engine.choose import Settings
+from striate.engine.plan import make_plan
+from striate.engine.program import Program
+from striate.engine.target import Target
+from striate.graph.graph import Graph, Node
+from striate.ops.weights import weight_shapes
+from striate.reference import run
+
+Answer = Callable[[Graph, dict[str, np.ndarray], np.ndarray], np.ndarray]
+
+WORDS: tuple[ops.Op, ...] = (
+    ops.Conv2d(3, 24, (5, 5), (2, 2), (2, 2)),
+    ops.HardSwish(),
+    ops.Conv2d(24, 24, (3, 3), padding=(1, 1)),
+    ops.ReLU(),
+    ops.Conv2d(24, 24, (3, 3), padding=(1, 1), groups=24),
+    ops.SiLU(),
+    ops.MaxPool2d((3, 3), (2, 2), (1, 1)),
+    ops.Conv2d(24, 17, (1, 1)),
+    ops.GELU(),
+    ops.AdaptiveAvgPool2d((1, 1)),
+    ops.Flatten(),
+    ops.Linear(17, 19),
+)
+
+
+def disagreement(answer: Answer) -> float:
+    """The relative error of ``answer`` on the small network."""
+    nodes, before = [], "x"
+    for number, op in enumerate(WORDS):
+        nodes.append(Node(f"n{number}", op, (before,), {role: f"{number}.{role}" for role in op.roles}))
+        before = f"n{number}"
+    graph = Graph({"x": ("N", 3, 41, 37)}, tuple(nodes), (before,))
+    rng = np.random.default_rng(0)
+    weights = {
+        node.weights[role]: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
+        for node in graph
+        for role, shape in weight_shapes(node.op).items()
+    }
+    x = rng.standard_normal((2, 3, 41, 37)).astype(np.float32)
+    expected, found = run(graph, weights, x), answer(graph, weights, x)
+    error = np.linalg.norm(found - expected) / np.linalg.norm(np.asarray(expected))
+    return float(error) if np.isfinite(error) else float("inf")
+
+
+def compiled(target: Target, exact: bool) -> Answer:
+    """The engine's answer, with nothing kept from earlier networks but code."""
+
+    def answer(graph: Graph, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
+        settings = Settings(target, exact)
+        program = Program(make_plan(graph, weights, graph.inputs, settings), target, 1)
+        return program({"x": x}, graph.outputs)[0]
+
+    return answer
