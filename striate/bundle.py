@@ -278,8 +278,11 @@ def _check(bundle: Bundle, where: str) -> None:
     _check_labels(bundle, where)
     _check_preprocessing(bundle, where)
     warm = bundle.temperature
-    if isinstance(warm, bool) or not isinstance(warm, float | int) or not 0 < warm < float("inf"):
-        raise BundleError(f"{where} has the temperature {warm!r}: it must be a number above 0; train again.")
+    if isinstance(warm, bool) or not isinstance(warm, float | int) or not 1e-30 < warm < 1e30:
+        raise BundleError(
+            f"{where} has the temperature {warm!r}: it must be a number above 0, and none "
+            "that single precision lacks; train again."
+        )
 
 
 def _check_labels(bundle: Bundle, where: str) -> None:

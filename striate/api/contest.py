@@ -90,13 +90,20 @@ def _heat(request: dict[str, Any], batch: int, peak: float, said: TextIO) -> dic
         else:
             answers[name] = answer
     _say(said, {"what": f"{what}: loading", "done": total, "total": total})
-    expected = np.load(Path(request["folder"]) / f"expected-{batch}.npy")
-    found = errors({name: answer() for name, answer in answers.items()}, expected)
 
     def told(done: int, total: int) -> None:
         _say(said, {"what": what, "done": done, "total": total})
 
-    times = alternate(answers, request["rounds"], seconds=request["seconds"], told=told)
+    def begins(name: str) -> None:  # if the process dies now, it was this one
+        _say(said, {"at_work": name})
+
+    given = {}
+    for name, answer in answers.items():
+        begins(name)
+        given[name] = answer()
+    found = errors(given, np.load(Path(request["folder"]) / f"expected-{batch}.npy"))
+    times = alternate(answers, request["rounds"], seconds=request["seconds"], told=told, begins=begins)
+    _say(said, {"at_work": None})
     heat = standings(
         times,
         found,

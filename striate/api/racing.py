@@ -8,10 +8,12 @@ it.
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -127,6 +129,7 @@ class _Event:
     def __init__(self, folder: Path, listeners: list[Listener], absent: dict[str, str]) -> None:
         self.folder, self.listeners, self.absent = folder, listeners, absent
         self.peak, self.machine, self.versions = 0.0, dict[str, Any](), dict[str, str]()
+        self.ended = 0  # how the last process did
 
     def contest(self, request: dict[str, Any], engines: list[str]) -> list[dict[str, Any]]:
         """All heats on one number of threads, without those that bring the process down."""
@@ -139,8 +142,8 @@ class _Event:
                 heats: list[dict[str, Any]] = answer["heats"]
                 return heats
             if last is None:
-                raise StriateError(f"The process of the race ended before anybody ran: {self.complaint()}.")
-            self.drop(last, f"it ended the process: {self.complaint()}")
+                raise StriateError(f"The process of the race ended while no engine ran: {self.complaint()}.")
+            self.drop(last, f"the process ended while it ran: {self.complaint()}")
             engines = [who for who in engines if who not in self.absent]
         return []
 
@@ -149,12 +152,15 @@ class _Event:
         tell(self.listeners, Noted(f"{who} is left out: {why}"))
 
     def complaint(self) -> str:
-        """The last line that the process left on stderr: the error, where Python ended it."""
+        """The signal that ended the process, or the last line that it left: the error, if Python ended it."""
+        if self.ended < 0:
+            with suppress(ValueError):  # a signal that Python has no name for
+                return f"killed by {signal.Signals(-self.ended).name}"
         lines = (self.folder / COMPLAINTS).read_text(errors="replace").split("\n")
         return next((line.strip()[:200] for line in reversed(lines) if line.strip()), "no message")
 
     def run(self, request: dict[str, Any]) -> tuple[dict[str, Any] | None, str | None]:
-        """What the process answered, or None; and who was at work last."""
+        """What the process answered, or None; and who was at work when it ended."""
         asked, answered = self.folder / "request.json", self.folder / "answer.json"
         answered.unlink(missing_ok=True)
         asked.write_text(json.dumps(request | {"folder": str(self.folder), "began": time.time()}))
@@ -169,6 +175,7 @@ class _Event:
                 if "what" in said:
                     tell(self.listeners, Stage(said["what"], said["done"], said["total"]))
             process.communicate()
+            self.ended = process.returncode
         except BaseException:
             process.kill()
             process.communicate()

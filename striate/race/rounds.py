@@ -27,17 +27,19 @@ def alternate(
     clock: Callable[[], float] = perf_counter,
     rest: Callable[[float], None] = sleep,
     told: Callable[[int, int], None] = lambda done, total: None,
+    begins: Callable[[str], None] = lambda name: None,
 ) -> dict[str, list[float]]:
     """Seconds of one call, a number a round for each contestant: the same number for all.
 
     Ends after ``rounds``, or when ``seconds`` have passed and at least three rounds are done. Who begins
-    changes from round to round.
+    changes from round to round. ``begins`` hears whose turn comes, before the rest that precedes it.
     """
     times: dict[str, list[float]] = {name: [] for name in answers}
     order, start = list(answers), clock()
     for number in range(rounds):
         told(number, rounds)
         for name in order[number % len(order) :] + order[: number % len(order)]:
+            begins(name)
             rest(REST)
             times[name].append(_turn(answers[name], clock))
         if clock() - start > seconds and number + 1 >= FEWEST:

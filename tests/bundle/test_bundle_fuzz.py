@@ -41,6 +41,12 @@ HURTS: tuple[Any, ...] = (
 
 @pytest.fixture(scope="module")
 def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("sound") / "bundle"
+    write_sound(path)
+    return path
+
+
+def write_sound(path: Path) -> None:
     rng = np.random.default_rng(0)
     nodes = (
         Node("conv", ops.Conv2d(1, 4, 3, padding=1), ("x",), {"weight": "conv.weight", "bias": "conv.bias"}),
@@ -51,11 +57,9 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Path:
     shapes = {"conv.weight": (4, 1, 3, 3), "conv.bias": (4,), "fc.weight": (3, 64), "fc.bias": (3,)}
     weights = {name: rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
     graph = Graph({"x": ("N", 1, 8, 8)}, nodes, ("fc",))
-    path = tmp_path_factory.mktemp("sound") / "bundle"
     write_bundle(
         path, Bundle(graph=graph, weights=weights, labels=("a", "b", "c"), preprocessing={}, card={})
     )
-    return path
 
 
 def damage(rng: random.Random, folder: Path) -> None:

@@ -264,14 +264,14 @@ def test_load_refuses(folder: Path, tmp_path: Path) -> None:
 
 def test_threads_limit_numpys_products(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[int]] = []
-    original = engine_file.run
+    original = reference.run
 
     def watched(*arguments, **options):  # type: ignore[no-untyped-def]
         blas = threadpoolctl.ThreadpoolController().select(user_api="blas").info()
         seen.append({library["num_threads"] for library in blas})
         return original(*arguments, **options)
 
-    monkeypatch.setattr(engine_file, "run", watched)
+    monkeypatch.setattr(reference, "run", watched)
     monkeypatch.setenv("STRIATE_ENGINE", "reference")
     load(folder, threads=1)(photographs(1))
     assert seen == [{1}]

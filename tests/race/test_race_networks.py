@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -88,12 +89,63 @@ def test_who_ends_the_process_is_left_out(tmp_path: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(event, "run", run)
     assert event.contest({}, ["a", "b", "c"]) == [1]
-    assert event.absent == {"b": "it ended the process: Segmentation fault"}
+    assert event.absent == {"b": "the process ended while it ran: Segmentation fault"}
+
+
+FATAL = """
+import os, signal, sys
+from pathlib import Path
+import striate.api.contest as contest
+from striate.race import onnx_runtime
+
+prepare, calls = onnx_runtime.prepare, []
+
+def prepare_a_trap(entry):
+    answer = prepare(entry)
+
+    def trap():
+        calls.append(1)
+        if len(calls) > {calls}:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        return answer()
+
+    return trap
+
+onnx_runtime.prepare = prepare_a_trap
+contest.main(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="a process that is killed tells no signal there")
+@pytest.mark.parametrize("calls", [1, 4], ids=["while answers are compared", "while it is timed"])
+def test_a_crash_is_laid_at_the_door_of_who_ran(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, calls: int
+) -> None:
+    """striate was loaded last and answers well; it is onnxruntime that dies later."""
+    original = racing.subprocess.Popen
+    fatal = ["-c", FATAL.format(calls=calls)]
+
+    def start(words: list[str], **rest: Any) -> Any:
+        return original([words[0], *fatal, *words[3:]], **rest)
+
+    monkeypatch.setattr(racing.subprocess, "Popen", start)
+    found = race(
+        folder,
+        batch=[1],
+        threads=[1],
+        engines=("onnxruntime", "striate"),
+        rounds=3,
+        seconds=0,
+        footprints=False,
+    )
+    assert found.left_out == {"onnxruntime": "the process ended while it ran: killed by SIGSEGV"}
+    (heat,) = found.heats
+    assert [one["name"] for one in heat["standings"]] == ["striate"] and heat["ratio"] is None
 
 
 def test_a_process_that_dies_leaves_no_answer(tmp_path: Path) -> None:
     """A request that lacks what is needed: the process fails, and nobody is blamed for it."""
     event = racing._Event(tmp_path, [], {})
     assert event.run({"engines": ["striate"]}) == (None, None)
-    with pytest.raises(StriateError, match="ended before anybody ran: KeyError"):
+    with pytest.raises(StriateError, match="ended while no engine ran: KeyError"):
         event.contest({}, ["striate"])
