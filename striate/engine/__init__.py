@@ -6,7 +6,9 @@ From a network to an answer:
     lower        words -> stages                         stage     what a stage, a value, a gather is
     choose       which recipe runs a stage               recipe_*  convolution, pool, pointwise
     plan         layouts, memory, steps                  memory    buffers that share space in time
+    steps        a plan, as data                         compiled  what is left of a kernel with code
     program      loaded, packed, callable                crew      threads that wait for work
+    stored       a program as one file on the disk       trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many
 

@@ -17,10 +17,9 @@ import torch
 from PIL import Image
 from torch import nn
 
-from striate import ops
+from striate import ops, reference
 from striate.bundle import Bundle, write_bundle
 from striate.engine import Network, Prediction, load
-from striate.engine import engine as engine_file
 from striate.engine import network as network_file
 from striate.errors import ArgumentError, BundleError, GraphError, ImageError, ShapeError, UnsupportedError
 from striate.graph.graph import Graph, Node
