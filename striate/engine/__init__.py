@@ -8,7 +8,8 @@ From a network to an answer:
     plan         layouts, memory, steps                  memory    buffers that share space in time
     steps        a plan, as data                         compiled  what is left of a kernel with code
     program      loaded, packed, callable                crew      threads that wait for work
-    stored       a program as one file on the disk       trial     the network on which kernels are checked
+    stored       a program as one file on the disk       ready     code and weights in memory
+    definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many
 

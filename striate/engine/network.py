@@ -5,8 +5,6 @@ Whole batches are cut into pieces, so that memory stays bounded however many ima
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -17,14 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
+from striate.engine.definition import defined, identity_of, preprocessing_of, thresholds_of
 from striate.engine.engine import Engine, pieces
 from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
-from striate.graph.graph import Graph, Shape, Weights, owner
-from striate.graph.store import graph_to_json
+from striate.graph.graph import Shape, owner
 from striate.ops import Sigmoid, Softmax
 
 if TYPE_CHECKING:
-    from striate.data.preprocess import Preprocessing
     from striate.engine.table import Table
 
 VALUES_AT_ONCE = 2**23  # of the input: 55 colour images of 224 x 224 pixels; 32 MB where bytes become floats
@@ -89,18 +86,18 @@ class Network:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
         self._shape = _image_shape(bundle)
-        identity = bundle.identity or _identity(bundle)
-        self._engine = Engine(partial(_definition, bundle), identity, threads=threads, exact=exact)
+        identity = bundle.identity or identity_of(bundle)
+        self._engine = Engine(partial(defined, bundle), identity, threads=threads, exact=exact)
         size = tuple(side for side in self._shape[1:] if isinstance(side, int))
         if len(size) < len(self._shape) - 1 or not self._engine.recall(size):
             _ = self._engine.definition  # what is wrong with it is said now
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
-        self._preprocessing = _preprocessing(bundle)
+        self._preprocessing = preprocessing_of(bundle)
         self._temperature = np.float32(bundle.temperature)
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
-        self._thresholds = _thresholds(bundle)
+        self._thresholds = thresholds_of(bundle)
         self._accepted: tuple[Any, ...] = ()
 
     @property
@@ -261,53 +258,6 @@ class Network:
                 f"{images} images must have shape ({', '.join(map(str, wanted))}), got {x.shape}: resize or "
                 "transpose them, or give their files to predict."
             )
-
-
-def _definition(bundle: Bundle) -> tuple[Graph, Weights]:
-    """The graph with its batch norms folded, and its tensors in single precision, checked."""
-    from striate.graph.fold import fold_batch_norm
-    from striate.graph.tensors import check_tensors
-
-    check_tensors(bundle.graph, bundle.weights)
-    graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
-    return graph, {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
-
-
-def _identity(bundle: Bundle) -> str:
-    """A hash of a bundle that no file holds: of its graph and of its tensors, as they are."""
-    total = hashlib.sha256(json.dumps(graph_to_json(bundle.graph)).encode())
-    for name, array in sorted(bundle.weights.items()):
-        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
-        total.update(np.ascontiguousarray(array).view(np.uint8).data)
-    return total.hexdigest()
-
-
-def _preprocessing(bundle: Bundle) -> Preprocessing | None:
-    if not bundle.preprocessing:
-        return None
-    from striate.data.preprocess import Preprocessing
-
-    return Preprocessing.from_json(bundle.preprocessing)
-
-
-def _thresholds(bundle: Bundle) -> NDArray[np.float64] | None:
-    """From which probability each label is said; None where an image has one class.
-
-    Raises BundleError where the card does not say it for each label.
-    """
-    if bundle.card.get("task") != "labels":
-        return None
-    given = bundle.card.get("thresholds")
-    if (
-        not isinstance(given, list)
-        or len(given) != len(bundle.labels)
-        or not all(isinstance(one, (int, float)) for one in given)
-    ):
-        raise BundleError(
-            f"card.json must hold a threshold for each of the {len(bundle.labels)} labels, got "
-            f"{given!r:.60}: export the network again."
-        )
-    return np.asarray(given, np.float64)
 
 
 def _image_shape(bundle: Bundle) -> Shape:

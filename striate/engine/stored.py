@@ -31,7 +31,8 @@ from striate.engine.choose import Part
 from striate.engine.compiled import Compiled, Operand
 from striate.engine.layout import Layout
 from striate.engine.memory import allocate, guarded
-from striate.engine.program import Program, Ready
+from striate.engine.program import Program
+from striate.engine.ready import Ready
 from striate.engine.stage import Outside, Value
 from striate.engine.steps import Plan, Step
 from striate.engine.target import Target

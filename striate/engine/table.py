@@ -12,7 +12,8 @@ import numpy as np
 
 from striate.engine.kernels.peak import Peak
 from striate.engine.memory import allocate
-from striate.engine.program import Loaded, Program, code_of
+from striate.engine.program import Program
+from striate.engine.ready import Loaded, code_of
 from striate.engine.steps import Step
 from striate.engine.target import Target
 

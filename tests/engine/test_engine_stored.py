@@ -80,7 +80,7 @@ def test_the_second_time_nothing_is_made(
     first = load(folder, threads=1)
     expected = answer(first)
     np.testing.assert_allclose(expected, run(*_folded(folder), IMAGES), rtol=1e-4, atol=1e-5)
-    monkeypatch.setattr(file, "_definition", lambda bundle: pytest.fail("its tensors were read"))
+    monkeypatch.setattr(file, "defined", lambda bundle: pytest.fail("its tensors were read"))
     again = load(folder, threads=1)
     np.testing.assert_array_equal(answer(again), expected)
     assert str(again.plan()) == str(first.plan())

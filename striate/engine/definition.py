@@ -1,0 +1,66 @@
+"""What the engine takes from a bundle: its network, checked and folded, and how answers are read."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from striate.bundle import Bundle
+from striate.errors import BundleError
+from striate.graph.graph import Graph, Weights
+from striate.graph.store import graph_to_json
+
+if TYPE_CHECKING:
+    from striate.data.preprocess import Preprocessing
+
+
+def defined(bundle: Bundle) -> tuple[Graph, Weights]:
+    """The graph with its batch norms folded, and its tensors in single precision, checked."""
+    from striate.graph.fold import fold_batch_norm
+    from striate.graph.tensors import check_tensors
+
+    check_tensors(bundle.graph, bundle.weights)
+    graph, weights = fold_batch_norm(bundle.graph, bundle.weights)
+    return graph, {name: w.astype(np.float32, copy=False) for name, w in weights.items()}
+
+
+def identity_of(bundle: Bundle) -> str:
+    """A hash of a bundle that no file holds: of its graph and of its tensors, as they are."""
+    total = hashlib.sha256(json.dumps(graph_to_json(bundle.graph)).encode())
+    for name, array in sorted(bundle.weights.items()):
+        total.update(f"{name} {array.dtype.str} {array.shape}".encode())
+        total.update(np.ascontiguousarray(array).view(np.uint8).data)
+    return total.hexdigest()
+
+
+def preprocessing_of(bundle: Bundle) -> Preprocessing | None:
+    """From an image to the input; None where the input is no image."""
+    if not bundle.preprocessing:
+        return None
+    from striate.data.preprocess import Preprocessing
+
+    return Preprocessing.from_json(bundle.preprocessing)
+
+
+def thresholds_of(bundle: Bundle) -> NDArray[np.float64] | None:
+    """From which probability each label is said; None where an image has one class.
+
+    Raises BundleError where the card does not say it for each label.
+    """
+    if bundle.card.get("task") != "labels":
+        return None
+    given = bundle.card.get("thresholds")
+    if (
+        not isinstance(given, list)
+        or len(given) != len(bundle.labels)
+        or not all(isinstance(one, (int, float)) for one in given)
+    ):
+        raise BundleError(
+            f"card.json must hold a threshold for each of the {len(bundle.labels)} labels, got "
+            f"{given!r:.60}: export the network again."
+        )
+    return np.asarray(given, np.float64)
