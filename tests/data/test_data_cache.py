@@ -140,7 +140,7 @@ def test_of_two_processes_one_decodes_and_the_other_finds_it(draw: Draw, tmp_pat
         "    Path(sys.argv[2], f'{os.getpid()}-{file.key}'.replace('/', '_')).touch()\n"
         "    return draw(self, file)\n"
         "frame.Frame.draw = counted\n"
-        "print(open_dataset(sys.argv[1], image_size=(80, 80)).fingerprint)"
+        "print(open_dataset(sys.argv[1], image_size=(60, 60)).fingerprint)"
     )
     (tmp_path / "drawn").mkdir()
     words = [sys.executable, "-c", code, str(tmp_path / "photos"), str(tmp_path / "drawn")]

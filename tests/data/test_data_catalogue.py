@@ -160,13 +160,15 @@ def test_one_truncated_jpeg_among_many(pets: Path, draw: Draw) -> None:
 
 
 @pytest.mark.parametrize("end", ["png", "jpg", "gif", "webp", "tif", "bmp"])
-def test_a_file_cut_anywhere_is_a_sentence_that_names_it(pets: Path, draw: Draw, end: str) -> None:
+def test_a_file_cut_anywhere_is_a_sentence_that_names_it(tmp_path: Path, draw: Draw, end: str) -> None:
+    for name in ("cat/0", "cat/1", "dog/0", "dog/1"):
+        draw(f"pets/{name}.png")
     path = draw(f"pets/cat/cut.{end}", size=(40, 40))
     whole = path.read_bytes()
     for length in (*range(0, 120, 7), *range(120, len(whole) * 9 // 10, max(1, len(whole) // 20))):
         path.write_bytes(whole[:length])
-        with pytest.raises(DataError, match=rf"1 of 41 images in .*cannot be used: cat/cut\.{end} "):
-            open_dataset(pets)
+        with pytest.raises(DataError, match=rf"1 of 5 images in .*cannot be used: cat/cut\.{end} "):
+            open_dataset(tmp_path / "pets")
 
 
 def test_no_name_is_not_the_folder_that_one_stands_in() -> None:
