@@ -82,6 +82,8 @@ def subject(model: Any, size: str | Sequence[int] | None = None) -> Subject:
         return _of_module(_load_class(match), match["name"], wanted)
     if Path(text).suffix.lower() == ".onnx":
         return _of_onnx(Path(text), wanted)
+    if Path(text).suffix and Path(text).is_file():
+        raise ArgumentError(_not_alone(Path(text)))
     return _of_name(text, wanted)
 
 
@@ -115,6 +117,22 @@ def _of_name(name: str, size: tuple[int, ...] | None) -> Subject:
         )
     module = create(name, in_channels=sizes[0], image_size=(sizes[1], sizes[2]))
     return _of_module(module, name, sizes)
+
+
+def _not_alone(file: Path) -> str:
+    """What must be said beside a file that is no network by itself."""
+    if file.suffix == ".py":
+        try:
+            tree = ast.parse(file.read_bytes())
+        except (SyntaxError, ValueError) as error:
+            return f"FILE must be a Python file, got {file}, which cannot be read ({error}): mend it."
+        known = [node.name for node in tree.body if isinstance(node, ast.ClassDef)] or ["CLASS"]
+        choice = f", or another of {', '.join(known[:-1])}" if len(known) > 1 else ""
+        return f"MODEL must name a class, got the file {file} alone: write {file}:{known[-1]}{choice}."
+    return (
+        f"MODEL must be a name, a run, a bundle, FILE.onnx or FILE.py:CLASS, got {file}: for tensors "
+        "give the folder that holds them and config.json, or the network's name and the file as --weights."
+    )
 
 
 def _of_onnx(file: Path, size: tuple[int, ...] | None) -> Subject:
@@ -234,7 +252,7 @@ def _load_class(match: re.Match[str]) -> Any:
         return getattr(module, name)(*positional, **named)
     except StriateError:
         raise
-    except Exception as error:  # the user's own code may raise anything
+    except (Exception, SystemExit) as error:  # the user's own code may raise anything
         raise ArgumentError(
             f"{file}:{name} must build without an error, got {type(error).__name__}: {error}. "
             "Mend the file, or give other arguments."

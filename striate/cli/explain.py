@@ -20,7 +20,8 @@ def register(app: typer.Typer) -> None:
 
 def explain(
     model: Annotated[
-        str | None, typer.Argument(metavar="MODEL", help="A name, a run, a bundle, FILE.py:CLASS(args).")
+        str | None,
+        typer.Argument(metavar="MODEL", help="A name, a run, a bundle, FILE.onnx, FILE.py:CLASS(args)."),
     ] = None,
     size: Annotated[
         str | None,

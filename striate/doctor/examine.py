@@ -23,7 +23,7 @@ def examine(title: str, network: Graph | Patient, choice: Choice | None = None) 
     except ShapeError as error:
         return NetworkReport(title, (NetworkFinding("error", "input-fits", str(error), error.layer),))
     outputs = ", ".join(show(shapes[name]) for name in graph.outputs)
-    passed = f"{show(shape)} comes through {len(graph)} layers as {outputs}."
+    passed = f"{show(shape)} comes through {len(graph)} layer{'s' * (len(graph) > 1)} as {outputs}."
     found = [*lint(patient, choice), NetworkFinding("note", "input-fits", passed)]
     if len(graph.inputs) == 1 and len(shape) > 2:
         least = smallest_input(graph)

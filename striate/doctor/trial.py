@@ -69,7 +69,7 @@ def _watched(module: nn.Module, given: tuple[Tensor, ...], call: Callable[[], An
             with watch:
                 result = call()
             outputs = tuple(tuple(tensor.shape) for tensor in _tensors(result))
-        except Exception as fault:  # a user's module may raise anything
+        except (Exception, SystemExit) as fault:  # a user's module may raise anything
             error = _said(fault)
             watch.end(fault)
     inputs = tuple(watch.value(tensor) for tensor in given)

@@ -98,6 +98,33 @@ def test_help_says_that_the_file_is_executed() -> None:
     assert "executes the file" in run("--help").output
 
 
+@pytest.mark.parametrize(
+    ("file", "text", "says"),
+    [
+        ("net.py", "class A: ...\nclass B: ...", "write net.py:B, or another of A."),
+        ("net.py", "class (", r"which cannot be read \(invalid syntax"),
+        ("net.py", "", "write net.py:CLASS."),
+        ("net.safetensors", "", "the network's name and the file as --weights"),
+    ],
+)
+def test_a_file_that_is_no_network_by_itself(tmp_path, monkeypatch, file, text, says) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path(file).write_text(text)
+    with pytest.raises(ArgumentError, match=says):
+        api.check(file)
+
+
+def test_a_module_that_ends_the_process_does_not(tmp_path, monkeypatch) -> None:
+    class Ends(nn.Module):
+        def forward(self, x):
+            raise SystemExit(7)
+
+    assert "SystemExit" in api.check(Ends(), "3x5x5").text()
+    (tmp_path / "script.py").write_text("import sys\nsys.exit(3)\n")
+    with pytest.raises(ArgumentError, match="must build without an error, got SystemExit: 3"):
+        api.check(str(tmp_path / "script.py:Net"), "3x5x5")
+
+
 def test_sarif_of_a_data_set_is_refused_in_one_sentence(tmp_path: Path) -> None:
     report = api.check("fashion-mini")
     with pytest.raises(ArgumentError, match="sarif must be asked of a network"):
