@@ -113,7 +113,7 @@ class Watch(TorchFunctionMode):
             self._keep(step, result)
         return result
 
-    def end(self, fault: Exception) -> None:
+    def end(self, fault: BaseException) -> None:
         """The run has ended early: the step that failed is the innermost that was running."""
         if self._failed is None and self._running:
             module, values = self._running[-1]
@@ -205,7 +205,7 @@ def _place(frame: FrameType, line: int) -> str | None:
     return None if file.startswith((_TORCH, _OWN, "<")) else f"{short_path(file)}:{line}"
 
 
-def _said(fault: Exception) -> str:
+def _said(fault: BaseException) -> str:
     """What PyTorch said; other errors with their names."""
     text = str(fault).strip()
     return (

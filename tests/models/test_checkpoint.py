@@ -39,7 +39,7 @@ def trained_once(network, batch, **layout):
 
 
 def same(gradient, other, largest):
-    """To 1e-10 of its own size, or both nothing but rounding: a bias before batch norm has the gradient 0."""
+    """To 1e-10 of its largest value, or both nothing but rounding, as a bias before batch norm."""
     if gradient is None or other is None:
         return gradient is other
     difference = float((gradient - other).abs().max())
@@ -63,7 +63,7 @@ def test_gradients_are_the_same_recomputed_and_channels_last(name):
         for path, gradient in gradients.items():
             assert same(gradient, other_gradients[path], largest), path
         for path, tensor in buffers.items():
-            assert torch.allclose(tensor, other_buffers[path], rtol=1e-12, atol=1e-14), path
+            assert same(tensor, other_buffers[path], 1.0), path  # means of almost 0 are nothing but rounding
 
 
 def _channels_last(network):
