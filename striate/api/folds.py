@@ -71,7 +71,8 @@ def carry_out_folds(
         fold = RunFolder(fold_path(folder, number))
         if not team.tell(fold.result.exists):
             tell(listeners, Noted(f"Fold {number} of {count}."))
-            if not _train(folder, number, count, data, listeners, team).finished:
+            _train(folder, number, count, data, listeners, team)
+            if not team.tell(fold.result.exists):  # interrupted; the lead alone knows when all is written
                 return Run(folder.path)
     team.tell(partial(sum_up, folder, count))
     return Run(folder.path)

@@ -28,6 +28,7 @@ class StageBars:
             TimeRemainingColumn(compact=True),
             console=self.screen,
             transient=True,
+            refresh_per_second=2,  # a drawing takes 2.5 ms from the training: see bench/monitoring.py
             disable=quiet or not self.screen.is_terminal or self.screen.is_dumb_terminal,
         )
         self.tasks: dict[str, TaskID] = {}

@@ -34,8 +34,8 @@ from striate.training.tally import Stopwatch
 from striate.training.team import Team
 
 # Validation images on which activations are looked at: a pass forward costs a third of a training step, so
-# that one in seventeen is 2% of an epoch.
-LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 17, 8, 64
+# that one in thirty-four is 1% of an epoch (bench/monitoring.py).
+LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 34, 8, 64
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
 Batch = tuple[Tensor, Tensor]
