@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -118,3 +119,13 @@ def test_killed_without_a_restart(tmp_path: Path) -> None:
     _, said = launcher.communicate(timeout=280)
     assert launcher.returncode == 1 and said.count("error: ") == 1 and "Traceback" not in said, said
     assert "number 1 was ended (SIGKILL): continue with striate train --resume" in said
+
+
+@pytest.mark.long
+def test_folds_of_two_processes(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    launcher = start(*SHAPE, "--run", run, "--processes", 2, "--folds", 2)
+    _, said = launcher.communicate(timeout=500)
+    assert launcher.returncode == 0, said
+    result = json.loads((run / "result.json").read_text())
+    assert len(result["folds"]) == 2 and (run / "fold-2/bundle/model.safetensors").exists()
