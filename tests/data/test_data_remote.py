@@ -13,8 +13,10 @@ import pytest
 from test_data_shards import add, shard, tar  # noqa: F401 - the fixture
 
 from striate.api import caching
-from striate.data.cache import cache_folder, hold, make_room
+from striate.api.choices import hint
+from striate.data.cache import cache_folder, hold, make_room, place_of
 from striate.data.catalogue import open_dataset
+from striate.data.source import absolute, is_source
 from striate.errors import DataError
 
 
@@ -198,6 +200,14 @@ def test_addresses_that_are_none(address: str, said: str) -> None:
     with pytest.raises(DataError, match=said) as caught:
         open_dataset(address)
     assert "secret" not in str(caught.value)
+
+
+def test_an_address_is_the_same_from_every_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    address = "https://host/pets/train-{0..9}.tar"
+    here = place_of(address)
+    monkeypatch.chdir(tmp_path)
+    assert absolute(address) == address and place_of(address) == here and is_source(address)
+    assert hint(address) == "train-0-9" and hint("https://host/a.tar?key=secret") == "a"
 
 
 def test_names_that_lead_elsewhere_stay_in_the_cache(server: _Server, tmp_path: Path) -> None:
