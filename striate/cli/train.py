@@ -27,7 +27,7 @@ def train(
         str | None,
         typer.Argument(
             metavar="[DATA]",
-            help="Class folders, a train/val tree, a CSV, tar shards, .npz, IDX, a named set.",
+            help="Class folders, a train/val tree, a CSV, tar shards (or https://), .npz, IDX, a named set.",
         ),
     ] = None,
     model: Annotated[str, typer.Option(help="A name from striate models, or auto.")] = "auto",
