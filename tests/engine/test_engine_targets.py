@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 
@@ -81,6 +82,25 @@ def test_avx512_adds_and_multiplies_in_the_widest_registers() -> None:
     (sums,) = [text for text in texts if "vfmadd" in text]
     widest = [line for line in sums.splitlines() if "vfmadd" in line and "zmm" in line]
     assert len(widest) >= 8
+
+
+@pytest.mark.parametrize("level", ["avx512", "avx2"])
+@pytest.mark.parametrize(
+    "word",
+    [ops.Conv2d(64, 128, 3, padding=1), ops.Conv2d(128, 128, 1), ops.Conv2d(256, 512, 1, 2)],
+    ids=["direct", "matrix", "packed"],
+)
+def test_no_sum_leaves_its_register(word: ops.Conv2d, level: str) -> None:
+    """In the innermost loop, with the most multiply-adds, no vector goes to the stack, or a weight or two."""
+    machine = LEVELS[level]
+    graph = chain(word, shape=(word.in_channels, 28, 28))
+    inputs = {"x0": ("N", *graph.inputs["x0"][1:])}
+    plan = make_plan(graph, random_weights(graph), inputs, Settings(machine, exact=True))
+    (kernel,) = [step.part.kernel for step in plan.steps if isinstance(step, Step) and step.covers[0] == "n0"]
+    parts = re.split(r"^(?=\.LBB)", assembly(kernel.emit(machine), machine), flags=re.MULTILINE)
+    loop = max(parts, key=lambda part: part.count("vfmadd"))
+    assert loop.count("vfmadd") > 40
+    assert len(re.findall(r"vmov\w+\s+%[yz]mm\d+, \S*\(%r[sb]p\)", loop)) <= (0 if level == "avx512" else 3)
 
 
 def test_sse_code_needs_nothing_newer() -> None:

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.multiply import fits_registers
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -202,7 +203,9 @@ def product_tile(pixels: int, blocks: int, channels: int, machine: Target) -> tu
     """(P, Q) with the least estimated time, in cycles of a core with two multiply-adds and loads a cycle."""
     best, choice = float("inf"), (1, 1)
     for vectors in range(1, min(blocks, 6) + 1):
-        for count in range(1, min(pixels, (machine.registers - 1 - vectors) // vectors) + 1):
+        for count in range(1, min(pixels, machine.registers) + 1):
+            if not fits_registers(count, vectors, machine.registers):
+                break
             cycles = 0.0
             for q, groups in ((vectors, blocks // vectors), (blocks % vectors, 1)):
                 if q:
