@@ -131,7 +131,7 @@ def _own_images(
     Images that the run held out are taken before others, so that nobody reads the accuracy on images that
     the network was trained on as its accuracy. None: other data, or "all" images of class folders.
     """
-    from striate.api.training import open_again
+    from striate.api.reopening import open_again
     from striate.data.source import absolute
 
     if absolute(data) != asked["source"] or split == "all":

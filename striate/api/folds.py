@@ -97,7 +97,8 @@ def _train(
     team: Team,
 ) -> Run:
     """The rest of one fold, or all of it."""
-    from striate.api.training import begin, open_as, resume
+    from striate.api.reopening import open_as
+    from striate.api.training import begin, resume
 
     path = fold_path(folder, number)
 

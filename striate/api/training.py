@@ -30,6 +30,7 @@ from striate.api.choices import (
 from striate.api.extras import require_train
 from striate.api.folds import begin_folds, carry_out_folds, of_first_fold
 from striate.api.likeness import choice_of, differences, refuse_both
+from striate.api.reopening import open_as, refuse_other_images, settings_of
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
@@ -169,7 +170,7 @@ def _train_like(
     with joined() as team:
         listeners = listeners if team.leads else ()
         chosen = choice_of(known, settings)
-        read = {name: value for name, value in _settings(known)["data"].items() if name != "fold"}
+        read = {name: value for name, value in settings_of(known)["data"].items() if name != "fold"}
         about = read_record(known.data, preprocessing=dict, classes=list)
         dataset = open_as(of_first_fold(read, folds), about, data, listeners)
         asked = {name: value for name, value in read.items() if name != "source"}
@@ -227,7 +228,7 @@ def begin(
         folder = RunFolder(Path(begun["folder"]))
         if begun["finished"]:
             return Run(folder.path)
-        _refuse_other_images(dataset, begun)
+        refuse_other_images(dataset, begun)
         with _resumable(folder, listeners):
             for note in notes if not begun["resume"] else ():
                 tell(listeners, Noted(note))
@@ -253,41 +254,13 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         if begun["settings"].get("folds") is not None:
             return carry_out_folds(folder, data, listeners, team)
         dataset = open_as(begun["settings"]["data"], begun["data"], data, listeners)
-        _refuse_other_images(dataset, begun)
+        refuse_other_images(dataset, begun)
         with _resumable(folder, listeners):
             model = begun["settings"]["model"]
             if begun["checkpoints"]:  # which hold all weights: a file of first ones may be gone
                 model = {**model, "weights": None}
             module = build(model, begun["settings"]["settings"]["seed"])
             return carry_out(folder, begun, dataset, module, listeners, team)
-
-
-def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
-    """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
-    known = read_record(folder.data, preprocessing=dict, classes=list)
-    return open_as(_settings(folder)["data"], known, data, listeners)
-
-
-def open_as(
-    asked: Mapping[str, Any],
-    known: Mapping[str, Any],
-    data: str | Path | None,
-    listeners: Sequence[Listener],
-) -> Dataset:
-    """The data set that ``asked`` (of settings.json) and ``known`` (of data.json) name."""
-    from striate.data.catalogue import open_dataset
-    from striate.data.preprocess import Preprocessing
-
-    preprocessing = Preprocessing.from_json(known["preprocessing"])
-    return open_dataset(
-        data if data is not None else asked["source"],
-        skip_bad=asked["skip_bad"],
-        **as_read(asked),
-        classes=known["classes"],
-        prepare=lambda _: preprocessing,
-        on_progress=stage(listeners, "reading images"),
-        on_scan=stage(listeners, "looking at files"),
-    )
 
 
 def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
@@ -300,24 +273,11 @@ def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
         "resume": resume,
         "finished": finished,
         "checkpoints": any(folder.checkpoints.glob("step-*")),
-        "settings": _settings(folder) if not finished else None,
+        "settings": settings_of(folder) if not finished else None,
         "data": read_record(folder.data, preprocessing=dict, classes=list, fingerprint=str)
         if not finished
         else None,
     }
-
-
-def _refuse_other_images(dataset: Dataset, begun: Mapping[str, Any]) -> None:
-    if dataset.fingerprint != begun["data"]["fingerprint"]:
-        raise RunError(
-            f"DATA must be the images that {begun['folder']} began with, but those in {dataset.source} "
-            "differ: restore them, or start a new run with striate train."
-        )
-
-
-def _settings(folder: RunFolder) -> dict[str, Any]:
-    """settings.json, which holds what a run needs to be read again, or RunError."""
-    return read_record(folder.settings, model=dict, settings=dict, data=dict, augmentation=dict)
 
 
 @contextmanager

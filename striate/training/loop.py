@@ -29,13 +29,10 @@ from striate.training.reporter import Reporter
 from striate.training.seeds import seed_step
 from striate.training.settings import TrainSettings
 from striate.training.state import State
-from striate.training.step import check_fit, update
+from striate.training.step import check_fit, rehearse, update
 from striate.training.tally import Stopwatch
 from striate.training.team import Team
 
-# Validation images on which activations are looked at: a pass forward costs a third of a training step, so
-# that one in thirty-four is 1% of an epoch (bench/monitoring.py).
-LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 34, 8, 64
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
 Batch = tuple[Tensor, Tensor]
@@ -238,18 +235,11 @@ class _Fit:
         self._save()
 
     def _rehearse(self, forward: nn.Module) -> None:
-        """Two images forward and their gradients back, a whole batch where each size is compiled for itself;
-        nothing but the gradients is left of it."""
+        """Two images forward and back, a whole batch where each size is compiled; only gradients stay."""
         start = min(self.state.step_in_epoch, len(self.train) - 1)
         most = None if self.placement.compiled else 2
         images, labels = (part[:most] for part in next(self.train.epoch(self.state.epoch, start)))
-        before = [buffer.clone() for buffer in self.module.buffers()]
-        with self.placement.autocast():
-            answer = forward(self.placement.lay_out(images))
-        self.objective.loss(answer, labels.to(self.placement.device)).backward()  # type: ignore[no-untyped-call]
-        with torch.no_grad():
-            for buffer, old in zip(self.module.buffers(), before, strict=True):
-                buffer.copy_(old)
+        rehearse(forward, self.module, images, labels, self.placement, self.objective)
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
         state = self.state
@@ -278,16 +268,12 @@ class _Fit:
             self.evaluation = evaluate_together(
                 self.module, self.val, self.placement, self.team, lambda _: self._stop_if_asked()
             )
-            looked_at = min(MOST_LOOKED_AT, max(FEWEST_LOOKED_AT, self._trained_on() // LOOKED_AT_OF))
+            looked_at = monitor.looked_at(len(self.train) * self.settings.batch_size)
             images = self.placement.lay_out(next(self.val.epoch(0))[0][:looked_at]).float()
             with evaluating(self.module):
                 units = monitor.watch_units(self.module, lambda: self.module(images))
         self.state.judge(self.evaluation)
         return units
-
-    def _trained_on(self) -> int:
-        """About how many images an epoch has."""
-        return len(self.train) * self.settings.batch_size
 
     def _is_due(self, saved: float) -> bool:
         """Whether it is time for a checkpoint within the epoch; ``saved``: when the last one was written."""

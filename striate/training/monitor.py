@@ -49,6 +49,15 @@ class Units:
         return (self.dead or 0) / self.channels
 
 
+# A pass forward costs a third of a training step: one image in 34 is 1% of an epoch (bench/monitoring.py).
+LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 34, 8, 64
+
+
+def looked_at(trained_on: int) -> int:
+    """On how many validation images activations are watched after an epoch of so many training images."""
+    return min(MOST_LOOKED_AT, max(FEWEST_LOOKED_AT, trained_on // LOOKED_AT_OF))
+
+
 def watch_units(module: nn.Module, run: Callable[[], object]) -> list[Units]:
     """Call ``run``, which passes images through ``module``, and look at every activation's answers.
 

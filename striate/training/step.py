@@ -57,6 +57,25 @@ def update(
     return torch.stack(losses).sum(), torch.stack(right).sum()
 
 
+def rehearse(
+    forward: nn.Module,
+    module: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    placement: Placement,
+    objective: Objective,
+) -> None:
+    """Pass images through ``forward``, which is ``module`` or runs it, and their gradients back; only the
+    gradients stay."""
+    before = [buffer.clone() for buffer in module.buffers()]
+    with placement.autocast():
+        answer = forward(placement.lay_out(images))
+    objective.loss(answer, labels.to(placement.device)).backward()  # type: ignore[no-untyped-call]
+    with torch.no_grad():
+        for buffer, old in zip(module.buffers(), before, strict=True):
+            buffer.copy_(old)
+
+
 def check_fit(
     module: nn.Module, images: Tensor, labels: Tensor, placement: Placement, objective: Objective
 ) -> None:

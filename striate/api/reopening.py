@@ -1,0 +1,56 @@
+"""The data of a run that has begun, read again as it was read then."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from striate.api.choices import as_read
+from striate.api.stages import Listener, stage
+from striate.errors import RunError
+from striate.runs import RunFolder, read_record
+
+if TYPE_CHECKING:
+    from striate.data.dataset import Dataset
+
+
+def open_again(folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]) -> Dataset:
+    """The data set of a run, read as it was read then; ``data`` is where it is now, if it has moved."""
+    known = read_record(folder.data, preprocessing=dict, classes=list)
+    return open_as(settings_of(folder)["data"], known, data, listeners)
+
+
+def open_as(
+    asked: Mapping[str, Any],
+    known: Mapping[str, Any],
+    data: str | Path | None,
+    listeners: Sequence[Listener],
+) -> Dataset:
+    """The data set that ``asked`` (of settings.json) and ``known`` (of data.json) name."""
+    from striate.data.catalogue import open_dataset
+    from striate.data.preprocess import Preprocessing
+
+    preprocessing = Preprocessing.from_json(known["preprocessing"])
+    return open_dataset(
+        data if data is not None else asked["source"],
+        skip_bad=asked["skip_bad"],
+        **as_read(asked),
+        classes=known["classes"],
+        prepare=lambda _: preprocessing,
+        on_progress=stage(listeners, "reading images"),
+        on_scan=stage(listeners, "looking at files"),
+    )
+
+
+def refuse_other_images(dataset: Dataset, begun: Mapping[str, Any]) -> None:
+    if dataset.fingerprint != begun["data"]["fingerprint"]:
+        raise RunError(
+            f"DATA must be the images that {begun['folder']} began with, but those in {dataset.source} "
+            "differ: restore them, or start a new run with striate train."
+        )
+
+
+def settings_of(folder: RunFolder) -> dict[str, Any]:
+    """settings.json, which holds what a run needs to be read again, or RunError."""
+    return read_record(folder.settings, model=dict, settings=dict, data=dict, augmentation=dict)
