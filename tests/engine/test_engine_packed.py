@@ -45,7 +45,7 @@ def test_any_size(
     inputs, outputs = channels
     words: list[ops.Op] = [ops.Conv2d(inputs, inputs, 1), ops.Conv2d(inputs, outputs, 1, stride), ops.ReLU()]
     if padded:
-        words.append(ops.Conv2d(outputs, outputs, 3, padding=1, groups=outputs))
+        words.append(ops.Conv2d(outputs, 3, 2, padding=1))
     with always:
         graph = chain(*words, shape=(inputs, *size))
         if cut_up:
