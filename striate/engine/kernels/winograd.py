@@ -4,11 +4,7 @@ The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are
 the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is
 then a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels
 and have few multiplications; the matrix products are where the time goes, and there are 36 multiply-adds
-instead of 144 (m = 4). ``winograd_forms`` has the kernels.
-
-In memory, so that every product reads straight on:
-V [position][turn][block of input channels][tile of the turn][lane], U [round][position][group of the round]
-[input channel][output of the group], M [position][vector of the round][tile][lane].
+instead of 144 (m = 4). ``tiling`` says where everything lies, ``winograd_forms`` has the kernels.
 
 With a stride of 2, even rows meet the first and the third tap, odd rows the second; columns likewise. So the
 map falls into four phases, each a convolution of stride 1 with 2x2, 2x1, 1x2 or 1x1 taps, transformed for the
@@ -25,207 +21,17 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import numpy as np
-from numpy.typing import NDArray
-
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
-from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.kernel import Operand, Work
+from striate.engine.kernels.kernel import Work
 from striate.engine.kernels.multiply import LINE, Reduction, multiply
-from striate.engine.kernels.toom_cook import Filtering, as_array, columns_times, filtering, rows_times
-from striate.engine.layout import Layout
-
-Array = NDArray[np.float32]
-PHASES = ((0, 1), (0, 0), (1, 0), (1, 1))  # of rows and columns; stride 1: only even and even
+from striate.engine.kernels.tiling import PHASES, Tiling
+from striate.engine.kernels.toom_cook import columns_times, rows_times
 
 
 @dataclass(frozen=True)
-class Region:
-    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on."""
-
-    first: tuple[int, int]
-    rows: int
-    columns: int
-    phase: int
-    phases: int
-
-
-@dataclass(frozen=True)
-class Scheme:
-    """``m``: outputs of a tile, each way. ``before``: padding above and left.
-
-    ``tile``: (P, Q), the sums in registers: P tiles by Q vectors of output channels, a group of them.
-    ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
-    divisor of their number. ``ahead``: see ``multiply``. ``fresh``: blocks of input channels, a divisor of
-    their number, whose weights are transformed together in every call (then ``round`` is 1); 0: weights come
-    transformed.
-    """
-
-    source: Layout
-    target: Layout
-    m: int
-    before: tuple[int, int]
-    tile: tuple[int, int]
-    turns: int
-    round: int
-    finish: Finish
-    ahead: int = 0
-    fresh: int = 0
-    stride: int = 1
-
-    @property
-    def n(self) -> int:
-        return self.minimal.size
-
-    @property
-    def minimal(self) -> Filtering:
-        return filtering(self.m, 4 - self.stride, whole=bool(self.fresh))
-
-    @property
-    def phases(self) -> int:
-        return self.stride**2
-
-    @property
-    def regions(self) -> tuple[Region, ...]:
-        n, m = self.n, self.m
-        if self.stride == 1:
-            return (Region((0, 0), n, n, 0, 1),)
-        return (
-            Region((0, 0), m, m, 0, 4),
-            Region((m, 0), 1, m, 0, 2),
-            Region((0, m), m, 1, 1, 2),
-            Region((m, m), 1, 1, 1, 1),
-        )
-
-    @property
-    def terms(self) -> int:
-        """Products of one tile and one channel."""
-        return sum(region.rows * region.columns * region.phases for region in self.regions)
-
-    @property
-    def rows(self) -> tuple[tuple[int, int], ...]:
-        """Rows of U that are made together: those of points p and -p share sums; 0 and infinity have none."""
-        return (0, self.n - 1), *((y, y + 1) for y in range(1, self.n - 1, 2))
-
-    @property
-    def across(self) -> int:
-        return -(-self.target.width // self.m)
-
-    @property
-    def tiles(self) -> int:
-        return -(-self.target.height // self.m) * self.across
-
-    @property
-    def together(self) -> int:
-        return self.turns * self.tile[0]
-
-    @property
-    def chunks(self) -> int:
-        return -(-self.tiles // self.together)
-
-    @property
-    def groups(self) -> int:
-        return -(-self.target.blocks // self.tile[1])
-
-    @property
-    def rounds(self) -> int:
-        return self.groups // self.round
-
-    @property
-    def v_step(self) -> int:
-        """From one position's V to the next; one more vector than needed spreads them over the cache."""
-        return (self.together * self.phases * self.source.blocks + 1) * self.source.lanes
-
-    @property
-    def m_step(self) -> int:
-        return (self.together * self.round * self.tile[1] + 1) * self.target.lanes
-
-    @property
-    def weights(self) -> int:
-        """Weights of one group and one position, or one tap."""
-        return self.phases * self.source.blocks * self.source.lanes * self.tile[1] * self.target.lanes
-
-    @property
-    def held(self) -> int:
-        """Fresh weights of one position; one cache line more spreads them."""
-        return self.fresh * self.source.lanes * self.tile[1] * self.target.lanes + LINE
-
-    @property
-    def multiply_adds(self) -> int:
-        outputs = self.chunks * self.together * self.groups * self.tile[1] * self.target.lanes
-        return self.terms * outputs * self.source.channels
-
-    def describe(self) -> str:
-        p, q = self.tile
-        window = "3x3" if self.stride == 1 else "3x3 in four phases"
-        form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
-        return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
-
-    def operands(self, *first: Operand) -> tuple[Operand, ...]:
-        added = self.finish.added
-        return (
-            *first,
-            Operand("weights", self.groups * (9 if self.fresh else self.n**2) * self.weights, shared=True),
-            Operand("bias", self.target.blocks * self.target.lanes, shared=True),
-            Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
-        )
-
-    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
-        """U = G g G^T, computed in float64; to be transformed later: [group][input channel][tap][output]."""
-        lanes, q = self.target.lanes, self.tile[1]
-        outputs, inputs = weight.shape[:2]
-        parts = self._transformed(weight.astype(np.float64))
-        deep, wide = self.source.blocks * lanes, self.target.blocks * lanes
-        u = np.zeros((len(parts[0]), self.phases, deep, wide), np.float32)
-        for phase, part in enumerate(parts):
-            u[:, phase, :inputs, :outputs] = part.reshape(-1, outputs, inputs).transpose(0, 2, 1)
-        each = u.reshape(len(u), -1, wide)
-        firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
-        packed = np.stack([each[:, :, first : first + q * lanes] for first in firsts])
-        rounds = packed.reshape(self.rounds, self.round, *packed.shape[1:])  # then position, input, output
-        rounds = rounds.transpose((0, 3, 1, 2, 4) if self.fresh else (0, 2, 1, 3, 4))
-        padded = np.zeros(self.target.blocks * lanes, np.float32)
-        if bias is not None:
-            padded[:outputs] = bias
-        return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": padded}
-
-    def _transformed(self, weight: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """For each phase [position][output and input]; to be transformed later: [tap][output and input]."""
-        flat = weight.reshape(-1, 9).T
-        if self.fresh:
-            return [flat]
-        g = as_array(self.minimal.g)
-        if self.stride == 1:
-            return [np.kron(g, g) @ flat]
-        even, odd = np.zeros((self.n, 3)), np.zeros((self.n, 3))
-        even[:, ::2], odd[: self.m, 1] = g, g[: self.m, 0]
-        axes = even, odd
-        return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
-
-    # --- code -------------------------------------------------------------------------------------------
-
-    def corner(self, to: Emitter, tile: Number) -> tuple[Number, Number]:
-        """The first output row and column of a tile; the last tiles are moved back to end with the map.
-
-        What is missing in the last turn repeats the last tile.
-        """
-        down, across = to.divide(to.least(tile, self.tiles - 1), self.across)
-        y = to.least(to.times(down, self.m), self.target.height - self.m)
-        return y, to.least(to.times(across, self.m), self.target.width - self.m)
-
-    def source_at(self, to: Emitter, block: Number, tile: Number) -> Number:
-        y, x = self.corner(to, tile)
-        layout, (top, left) = self.source, self.before
-        first = layout.start - top * layout.row - left * layout.lanes
-        rows = to.plus(to.times(y, self.stride * layout.row), to.times(x, self.stride * layout.lanes))
-        return to.plus(first, rows, to.times(block, layout.block))
-
-    def target_at(self, to: Emitter, layout: Layout, block: Number, tile: Number) -> Number:
-        y, x = self.corner(to, tile)
-        rows = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))
-        return to.plus(layout.start, rows, to.times(block, layout.block))
+class Scheme(Tiling):
+    """The steps of a tiling, each a function of its own that the kernels call."""
 
     def transform(self, work: Work, name: str) -> Emitter:
         """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V)."""
