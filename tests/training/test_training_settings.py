@@ -46,7 +46,7 @@ from striate.training.settings import NOT_PART_OF_THE_RESULT, TrainSettings
         ),
         ({"drops": 0.5}, "drops must be shares of the training between 0 and 1, rising, got 0.5: give for"),
         ({"accumulate": 0}, "accumulate must be a whole number of at least 1, got 0: "),
-        ({"precision": "fp16"}, "precision must be one of auto, fp32, bf16, got 'fp16': did you mean"),
+        ({"precision": "fp16"}, "precision must be one of auto, fp32, tf32, bf16, got 'fp16': did you mean"),
         ({"device": "tpu"}, "device must be one of auto, cpu, cuda, got 'tpu': did you mean cpu?"),
         (
             {"memory_format": "nhwc"},
