@@ -6,9 +6,7 @@ import json
 import re
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image
 from typer.testing import CliRunner
 
 import striate
@@ -16,18 +14,6 @@ from striate import api
 from striate.api.start import start_from
 from striate.cli import app
 from striate.errors import ArgumentError
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for label, light in (("dark", 0), ("light", 128)):
-        (root / label).mkdir()
-        for number in range(10):
-            pixels = (random.integers(0, 128, (12, 12, 3)) + light).astype(np.uint8)
-            Image.fromarray(pixels).save(root / label / f"{number}.png")
-    return root
 
 
 def words(bundle: Path) -> set[str]:

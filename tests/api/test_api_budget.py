@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from striate import api
 from striate.api import budget
@@ -15,18 +14,6 @@ from striate.api.budget import epochs_within, seconds_of
 from striate.api.pace import Pace, measure
 from striate.data.catalogue import open_dataset
 from striate.errors import ArgumentError
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for label, light in (("dark", 0), ("light", 128)):
-        (root / label).mkdir()
-        for number in range(10):
-            pixels = (random.integers(0, 128, (12, 12, 3)) + light).astype(np.uint8)
-            Image.fromarray(pixels).save(root / label / f"{number}.png")
-    return root
 
 
 @pytest.mark.parametrize(

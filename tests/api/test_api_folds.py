@@ -16,19 +16,6 @@ from striate import api
 from striate.errors import ArgumentError, RunError
 from striate.training import events
 
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for label, light in (("dark", 0), ("light", 128)):
-        (root / label).mkdir()
-        for number in range(10):
-            pixels = (random.integers(0, 128, (12, 12, 3)) + light).astype(np.uint8)
-            Image.fromarray(pixels).save(root / label / f"{number}.png")
-    return root
-
-
 ASKED: dict[str, Any] = {"folds": 2, "epochs": 1, "threads": 1, "model": "lenet5"}
 
 

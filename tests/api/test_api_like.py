@@ -5,25 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 from PIL import Image
 
 from striate import api
 from striate.errors import ArgumentError, RunError
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for label, light in (("dark", 0), ("light", 128)):
-        (root / label).mkdir()
-        for number in range(10):
-            pixels = (random.integers(0, 128, (12, 12, 3)) + light).astype(np.uint8)
-            Image.fromarray(pixels).save(root / label / f"{number}.png")
-    return root
 
 
 @pytest.fixture(scope="module")

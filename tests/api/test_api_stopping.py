@@ -14,9 +14,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image
+from api_world import draw_pictures
 
 from striate import api, bundle
 from striate.api import finish, training
@@ -41,14 +40,7 @@ PLACES = {
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("pictures")
-    random = np.random.default_rng(0)
-    for label, light in (("dark", 0), ("light", 128)):
-        (root / label).mkdir()
-        for number in range(20):
-            pixels = (random.integers(0, 128, (12, 12, 3)) + light).astype(np.uint8)
-            Image.fromarray(pixels).save(root / label / f"{number}.png")
-    return root
+    return draw_pictures(tmp_path_factory.mktemp("pictures"), each=20)
 
 
 @pytest.fixture(scope="module")
