@@ -16,9 +16,7 @@ import numpy as np
 from striate import ops
 from striate.engine.choose import Layouts, Part, Recipe, Settings, recipe
 from striate.engine.kernels.direct import Window
-from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.interleave import Interleave, Places
-from striate.engine.kernels.winograd import Scheme
 from striate.engine.layout import Frame, Layout, joined
 from striate.engine.recipe_convolution import Convolution
 from striate.engine.recipe_pool import finish_of, two_axes
@@ -74,13 +72,6 @@ class Phase(Convolution):
         self.window, self.weight, self.groups = window, weight, groups
 
 
-class PartialPhase(Phase):
-    """One that lies in memory of the moment, where a form in two parts has no place for its own."""
-
-    def _scheme(self, source: Layout, target: Layout, finish: Finish) -> Scheme | None:
-        return None
-
-
 @recipe(ops.ConvTranspose1d, ops.ConvTranspose2d)
 class Transposed(Recipe):
     @classmethod
@@ -123,12 +114,11 @@ class Transposed(Recipe):
         one = Layout(target.channels, rows.count, columns.count, target.lanes)
         one = replace(one, total=one.blocks * len(self.windows))
         plain = replace(stage, output=replace(stage.output, root=PHASES), words=(), added=None)
+        settings = replace(self.settings, exact=True)  # a form in two parts would need memory of its own
         parts = []
         for number, (window, weight) in enumerate(zip(self.windows, self._weights(), strict=True)):
             phase = replace(one, first=number * one.blocks)
-            (part,) = PartialPhase(plain, self.settings, window, weight, self._groups).build(
-                {**layouts, PHASES: phase}
-            )
+            (part,) = Phase(plain, settings, window, weight, self._groups).build({**layouts, PHASES: phase})
             parts.append(replace(part, memory={"target": one.size}, wait=number == len(self.windows) - 1))
         finish, more = finish_of(stage, layouts)
         row_places = tuple((number * len(columns.phases), at) for number, at in rows.places)

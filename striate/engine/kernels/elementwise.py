@@ -7,10 +7,10 @@ from typing import ClassVar
 
 from striate import ops
 from striate.engine.emit import Emitter, Vector
-from striate.engine.index import Number
 from striate.engine.kernels.activation import activate
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.pixel import pixel_at, store
 from striate.engine.layout import Layout
 
 JOINS = (ops.Add, ops.Subtract, ops.Multiply, ops.Divide, ops.Maximum, ops.Minimum)
@@ -46,27 +46,17 @@ class Elementwise(Kernel):
 
     def body(self, work: Work) -> None:
         """One row of one block of channels."""
-        to, target, added = work.to, self.target, self.finish.added
+        to, target = work.to, self.target
         block, y = to.divide(work.unit, target.height)
         channels = to.times(block, to.lanes)
         tensors = {role: to.get(work.buffer(role), channels) for role in self.op.roles}
         buffers = [work.buffer(f"source{i}") for i in range(len(self.sources))]
-        result, other = work.buffer("target"), work.buffer("added") if added else None
         with to.loop(target.width) as x:
             values = [
-                to.get(buffer, _place(to, layout, block, y, x))
+                to.get(buffer, pixel_at(to, layout, block, y, x))
                 for buffer, layout in zip(buffers, self.sources, strict=True)
             ]
-            value = _compute(to, self.op, values, tensors)
-            more = to.get(other, _place(to, added, block, y, x)) if added and other else None
-            to.put(self.finish.apply(to, value, more), result, _place(to, target, block, y, x))
-
-
-def _place(to: Emitter, layout: Layout, block: Number, y: Number, x: Number) -> Number:
-    pixel: Number = 0
-    if layout.pixels > 1:
-        pixel = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))
-    return to.plus(layout.start, to.times(block, layout.block), pixel)
+            store(work, self.finish, _compute(to, self.op, values, tensors), target, block, y, x)
 
 
 def _compute(to: Emitter, op: ops.Op, values: list[Vector], tensors: dict[str, Vector]) -> Vector:

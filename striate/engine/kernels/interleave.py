@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.pixel import store
 from striate.engine.layout import Layout
 
 Places = tuple[tuple[int, int], ...]  # for each row (or column) of the whole: which phase, and where in it
@@ -44,20 +45,12 @@ class Interleave(Kernel):
         return f"{self.phase.total // self.phase.blocks} phases{self.finish.describe()}"
 
     def body(self, work: Work) -> None:
-        to, phase, target, added = work.to, self.phase, self.target, self.finish.added
+        to, phase, target = work.to, self.phase, self.target
         block, y = to.divide(work.unit, target.height)
         one = phase.blocks * phase.block
         row = to.entry_of([number * one + at * phase.row for number, at in self.rows], y)
         columns = [number * one + at * phase.lanes for number, at in self.columns]
-        source, result = work.buffer("phases"), work.buffer("target")
-        other = work.buffer("added") if added else None
+        source = work.buffer("phases")
         with to.loop(target.width) as x:
             at = to.plus(phase.start, to.times(block, phase.block), row, to.entry_of(columns, x))
-            value = to.get(source, at)
-
-            def place(layout: Layout, x: object = x) -> object:
-                step = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))  # type: ignore[arg-type]
-                return to.plus(layout.start, to.times(block, layout.block), step)
-
-            more = to.get(other, place(added)) if added and other else None  # type: ignore[arg-type]
-            to.put(self.finish.apply(to, value, more), result, place(target))  # type: ignore[arg-type]
+            store(work, self.finish, to.get(source, at), target, block, y, x)

@@ -12,6 +12,7 @@ from typing import ClassVar
 from striate.engine.emit import Vector
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.pixel import store
 from striate.engine.layout import Layout
 
 Taps = tuple[tuple[int, ...], ...]  # for each output row (or column), the input rows (columns) it reads
@@ -55,7 +56,7 @@ class Pool(Kernel):
         """One row of one block of channels."""
         to, source, target = work.to, self.source, self.target
         block, y = to.divide(work.unit, target.height)
-        image, result = work.buffer("source"), work.buffer("target")
+        image = work.buffer("source")
         base = to.plus(source.start, to.times(block, source.block))
         starts = [
             to.plus(base, to.times(to.entry_of([taps[i] for taps in self.rows], y), source.row))
@@ -71,14 +72,7 @@ class Pool(Kernel):
             if self.kind == "mean":
                 pixel = to.plus(to.times(y, target.width), x)
                 total = to.fmul(total, to.get(work.buffer("factors"), to.times(pixel, target.lanes)))
-
-            def place(layout: Layout, x: object = x) -> object:
-                step = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))  # type: ignore[arg-type]
-                return to.plus(layout.start, to.times(block, layout.block), step)
-
-            added = self.finish.added
-            other = to.get(work.buffer("added"), place(added)) if added else None  # type: ignore[arg-type]
-            to.put(self.finish.apply(to, total, other), result, place(target))  # type: ignore[arg-type]
+            store(work, self.finish, total, target, block, y, x)
 
     def _join(self, work: Work, a: Vector, b: Vector) -> Vector:
         if self.kind == "mean":

@@ -8,6 +8,7 @@ from typing import ClassVar
 from striate.engine.emit import Emitter, Vector
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.pixel import store
 from striate.engine.layout import Layout
 
 Pairs = tuple[tuple[int, int], ...]  # for each output row (or column), the two that it lies between
@@ -43,10 +44,9 @@ class Bilinear(Kernel):
         return f"{self.source.height}x{self.source.width} pixels{self.finish.describe()}"
 
     def body(self, work: Work) -> None:
-        to, source, target, added = work.to, self.source, self.target, self.finish.added
+        to, source, target = work.to, self.source, self.target
         block, y = to.divide(work.unit, target.height)
-        image, result = work.buffer("source"), work.buffer("target")
-        other = work.buffer("added") if added else None
+        image = work.buffer("source")
         base = to.plus(source.start, to.times(block, source.block))
         above, below = (
             to.plus(base, to.entry_of([pair[i] * source.row for pair in self.rows], y)) for i in (0, 1)
@@ -59,14 +59,7 @@ class Bilinear(Kernel):
                 _between(to, to.get(image, to.plus(above, at)), to.get(image, to.plus(below, at)), down)
                 for at in (left, right)
             ]
-
-            def place(layout: Layout, x: object = x) -> object:
-                step = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))  # type: ignore[arg-type]
-                return to.plus(layout.start, to.times(block, layout.block), step)
-
-            more = to.get(other, place(added)) if added and other else None  # type: ignore[arg-type]
-            value = self.finish.apply(to, _between(to, ends[0], ends[1], across), more)
-            to.put(value, result, place(target))  # type: ignore[arg-type]
+            store(work, self.finish, _between(to, ends[0], ends[1], across), target, block, y, x)
 
 
 def _between(to: Emitter, a: Vector, b: Vector, share: Vector) -> Vector:
