@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import objective
+from striate.api.choices import objective, training_batches
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.errors import ArgumentError, BundleError, RunError, WeightsWarning, command
@@ -31,7 +31,6 @@ def carry_out(
 ) -> Run:
     """Train as settings.json says, then finish: measure, capture, look, report."""
     from striate.api.finish import AT_ONCE, finish
-    from striate.data.augment import Augmentation
     from striate.data.batches import Batches
     from striate.training.device import place
     from striate.training.history import HistoryFile
@@ -43,18 +42,7 @@ def carry_out(
     written = begun["settings"]
     settings = TrainSettings.from_json(written["settings"])
     placement = place(settings)
-    batches = Batches(
-        dataset.train,
-        dataset.preprocessing,
-        settings.batch_size,
-        seed=settings.seed,
-        shuffle=True,
-        augmentation=Augmentation.from_json(written["augmentation"]),
-        balanced=settings.balance == "sampler",
-        classes=len(dataset.classes),
-        part=(team.rank, team.size),
-        device=placement.device,
-    )
+    batches = training_batches(dataset, settings, written["augmentation"], (team.rank, team.size))
     val = None
     if dataset.val is not None:
         val = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)

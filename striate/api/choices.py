@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from torch import nn
 
     from striate.api.start import Start
+    from striate.data.batches import Batches
     from striate.data.dataset import Dataset
     from striate.training.objective import Objective
     from striate.training.settings import TrainSettings
@@ -160,6 +161,34 @@ def as_read(asked: Mapping[str, Any]) -> dict[str, Any]:
     task = asked.get("task")
     fold = tuple(asked["fold"]) if asked.get("fold") is not None else None
     return {"task": "classes" if task == "binary" else task, "root": asked.get("root"), "fold": fold}
+
+
+def training_batches(
+    dataset: Dataset,
+    settings: TrainSettings,
+    augmentation: Mapping[str, Any],
+    part: tuple[int, int] = (0, 1),
+) -> Batches:
+    """The training images as the settings say: their order, variation and balance, on the training device.
+
+    ``part``: the number of this process, and how many there are.
+    """
+    from striate.data.augment import Augmentation
+    from striate.data.batches import Batches
+    from striate.training.device import place
+
+    return Batches(
+        dataset.train,
+        dataset.preprocessing,
+        settings.batch_size,
+        seed=settings.seed,
+        shuffle=True,
+        augmentation=Augmentation.from_json(augmentation),
+        balanced=settings.balance == "sampler",
+        classes=len(dataset.classes),
+        part=part,
+        device=place(settings).device,
+    )
 
 
 def objective(dataset: Dataset, settings: TrainSettings) -> Objective:

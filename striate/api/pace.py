@@ -9,6 +9,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from striate.api.choices import objective, training_batches
+
 if TYPE_CHECKING:
     from torch import nn
 
@@ -43,39 +45,29 @@ def measure(
     clock: Callable[[], float] = time.perf_counter,
 ) -> Pace:
     """Train a copy of ``module`` for ``steps`` steps as ``chosen`` says, and evaluate it on one batch."""
-    from striate.data.augment import Augmentation
     from striate.data.batches import Batches
     from striate.training.compiler import compiled
     from striate.training.device import place
     from striate.training.evaluate import evaluate
     from striate.training.machine import prepared
-    from striate.training.objective import Objective
     from striate.training.optimiser import Optimiser
     from striate.training.settings import TrainSettings
     from striate.training.step import update
 
     settings = TrainSettings.from_json(chosen.settings)
     placement = place(settings)
-    train = Batches(
-        dataset.train,
-        dataset.preprocessing,
-        settings.batch_size,
-        seed=settings.seed,
-        shuffle=True,
-        augmentation=Augmentation.from_json(chosen.augmentation),
-        device=placement.device,
-    )
+    train = training_batches(dataset, settings, chosen.augmentation)
     looked_at = Batches(dataset.train, dataset.preprocessing, settings.batch_size, device=placement.device)
     copied = placement.move(copy.deepcopy(module)).train()
     forward = compiled(copied, placement.device, settings) if placement.compiled else copied
-    optimiser, objective = Optimiser(copied, settings), Objective(dataset.task)
+    optimiser, asked = Optimiser(copied, settings), objective(dataset, settings)
     with prepared(placement):
         batches = (batch for epoch in range(steps + FIRST) for batch in train.epoch(epoch))
         times = [clock()]
         for _ in range(FIRST + steps):
             images, labels = next(batches)
             loss, _ = update(
-                forward, optimiser, images, labels.to(placement.device), 1e-6, settings, placement, objective
+                forward, optimiser, images, labels.to(placement.device), 1e-6, settings, placement, asked
             )
             loss.item()
             times.append(clock())

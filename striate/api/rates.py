@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.choices import choose, objective, parse_size
+from striate.api.choices import choose, objective, parse_size, training_batches
 from striate.api.extras import require_train
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import start_from
@@ -59,10 +59,7 @@ def find_lr(
     """
     require_train("training")
     from striate.api.carrying import build
-    from striate.data.augment import Augmentation
-    from striate.data.batches import Batches
     from striate.data.catalogue import open_dataset
-    from striate.training.device import place
     from striate.training.range_test import range_test
     from striate.training.settings import TrainSettings
 
@@ -88,17 +85,7 @@ def find_lr(
         tell(listeners, Noted(note))
     chosen = choose(dataset, start.settled(dataset.image_size), settings, None)
     training = TrainSettings.from_json(chosen.settings)
-    batches = Batches(
-        dataset.train,
-        dataset.preprocessing,
-        training.batch_size,
-        seed=training.seed,
-        shuffle=True,
-        augmentation=Augmentation.from_json(chosen.augmentation),
-        balanced=training.balance == "sampler",
-        classes=len(dataset.classes),
-        device=place(training).device,
-    )
+    batches = training_batches(dataset, training, chosen.augmentation)
     module = build(chosen.network, chosen.seed)
     progress = stage(listeners, "trying learning rates")
     found = range_test(
