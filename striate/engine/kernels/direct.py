@@ -88,13 +88,12 @@ class Direct(Kernel):
     def operands(self) -> tuple[Operand, ...]:
         lanes = self.target.lanes
         weights = len(self.starts) * self.window.taps * self._lanes_read * self.tile.vectors * lanes
-        added = self.finish.added
         return (
             Operand("source", self.source.size),
             Operand("weights", weights, shared=True),
             Operand("bias", self.target.blocks * lanes, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -29,12 +29,11 @@ class Elementwise(Kernel):
     @property
     def operands(self) -> tuple[Operand, ...]:
         channels = self.target.blocks * self.target.lanes
-        added = self.finish.added
         return (
             *(Operand(f"source{i}", layout.size) for i, layout in enumerate(self.sources)),
             *(Operand(role, channels, shared=True) for role in self.op.roles),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

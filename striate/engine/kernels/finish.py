@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from striate import ops
+from striate.engine.compiled import Operand
 from striate.engine.emit import Emitter, Vector
 from striate.engine.kernels.activation import activate
 from striate.engine.layout import Layout
@@ -19,6 +20,11 @@ class Finish:
 
     words: tuple[ops.Op, ...] = ()
     added: Layout | None = None
+
+    @property
+    def operands(self) -> tuple[Operand, ...]:
+        """What a kernel must have at hand for it, beside the words."""
+        return (Operand("added", self.added.size),) if self.added else ()
 
     def apply(self, to: Emitter, value: Vector, other: Vector | None = None) -> Vector:
         for word in self.words:

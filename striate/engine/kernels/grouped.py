@@ -41,13 +41,13 @@ class Grouped(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        (kh, kw), lanes, added = self.window.kernel, self.target.lanes, self.finish.added
+        (kh, kw), lanes = self.window.kernel, self.target.lanes
         return (
             Operand("source", self.source.size),
             Operand("weights", self.target.blocks * kh * kw * len(self.lanes_of) * lanes, shared=True),
             Operand("bias", self.target.blocks * lanes, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -30,11 +30,10 @@ class Interleave(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        added = self.finish.added
         return (
             Operand("phases", self.phase.size),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -46,13 +46,12 @@ class Matrix(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        added = self.finish.added
         return (
             Operand("source", self.source.size),
             Operand("weights", self.panels.weights, shared=True),
             Operand("bias", self.panels.blocks * self.panels.lanes, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -66,13 +66,12 @@ class Packed(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        added = self.finish.added
         return (
             Operand("source", self.source.size),
             Operand("weights", self.chunks * self.groups * self.panel, shared=True),
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -44,7 +44,7 @@ class PairKernel(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        (kh, kw), added = self.window.kernel, self.finish.added
+        kh, kw = self.window.kernel
         channels = self.panels.blocks * self.panels.lanes
         return (
             Operand("source", self.source.size),
@@ -53,7 +53,7 @@ class PairKernel(Kernel):
             Operand("second weights", kh * kw * channels, shared=True),
             Operand("second bias", channels, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     def pack_second(self, weight: Array, bias: Array | None) -> dict[str, Array]:

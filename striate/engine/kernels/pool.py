@@ -36,13 +36,13 @@ class Pool(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        target, added = self.target, self.finish.added
+        target = self.target
         factors = Operand("factors", target.pixels * target.lanes, shared=True)
         return (
             Operand("source", self.source.size),
             Operand("target", target.size),
             *((factors,) if self.kind == "mean" else ()),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -27,13 +27,12 @@ class Bilinear(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        added = self.finish.added
         return (
             Operand("source", self.source.size),
             Operand("rows_share", self.target.height, shared=True),
             Operand("columns_share", self.target.width, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     @property

@@ -147,13 +147,12 @@ class Tiling:
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
 
     def operands(self, *first: Operand) -> tuple[Operand, ...]:
-        added = self.finish.added
         return (
             *first,
             Operand("weights", self.groups * (9 if self.fresh else self.n**2) * self.weights, shared=True),
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
-            *((Operand("added", added.size),) if added else ()),
+            *self.finish.operands,
         )
 
     def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
