@@ -165,6 +165,10 @@ class RunFolder:
     def report(self) -> Path:
         return self.path / "report.html"
 
+    def fold(self, number: int) -> RunFolder:
+        """The run of one fold, from 1, inside the folder of a cross-validation."""
+        return RunFolder(self.path / f"fold-{number}")
+
     def sweep(self) -> None:
         """Remove what a killed process had half written. Raises OSError."""
         for rest in self.path.rglob(".*.part"):

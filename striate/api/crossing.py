@@ -16,7 +16,7 @@ def sum_up(folder: RunFolder, count: int) -> None:
     from striate.insight import pooled
     from striate.report import write_report
 
-    folds = [RunFolder(folder.path / f"fold-{number}") for number in range(1, count + 1)]
+    folds = [folder.fold(number) for number in range(1, count + 1)]
     results = [read_record(fold.result, **SHOWN) for fold in folds]
     several = results[0].get("task") == "labels"
     name = "labels.json" if several else "mistakes.json"
@@ -59,7 +59,7 @@ def _result(
         "epochs": max(result["epochs"] for result in results),
         "folds": [
             {
-                "run": f"fold-{number}",
+                "run": folder.fold(number).path.name,
                 **{name: result[name] for name in _OF_A_FOLD if result.get(name) is not None},
             }
             for number, result in enumerate(results, start=1)

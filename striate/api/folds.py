@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 from striate.api.choices import Choice, begun_before, hint, write_down
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, tell
-from striate.errors import RunError
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -68,7 +67,7 @@ def carry_out_folds(
 
     count = int(read_record(folder.settings, folds=int)["folds"])
     for number in range(1, count + 1):
-        fold = RunFolder(fold_path(folder, number))
+        fold = folder.fold(number)
         if not team.tell(fold.result.exists):
             tell(listeners, Noted(f"Fold {number} of {count}."))
             _train(folder, number, count, data, listeners, team)
@@ -83,11 +82,6 @@ def of_first_fold(asked: Mapping[str, Any], folds: int | None) -> dict[str, Any]
     return {**asked, "fold": [1, folds]} if folds is not None else dict(asked)
 
 
-def fold_path(folder: RunFolder, number: int) -> Path:
-    """Where a fold, from 1, stands."""
-    return folder.path / f"fold-{number}"
-
-
 def _train(
     folder: RunFolder,
     number: int,
@@ -97,10 +91,10 @@ def _train(
     team: Team,
 ) -> Run:
     """The rest of one fold, or all of it."""
-    from striate.api.reopening import open_as
+    from striate.api.reopening import open_as, refuse_other_images
     from striate.api.training import begin, resume
 
-    path = fold_path(folder, number)
+    path = folder.fold(number).path
 
     def begun() -> bool:
         if (path / "settings.json").exists():
@@ -122,11 +116,7 @@ def _train(
     settings, known = team.tell(written)
     asked = {**settings["data"], "fold": [number, count]}
     dataset = open_as(asked, known, data, listeners)
-    if _fingerprint(dataset) != known["fingerprint"]:
-        raise RunError(
-            f"DATA must be the images that {folder.path} began with, but those in {dataset.source} differ: "
-            "restore them, or start a new run with striate train."
-        )
+    refuse_other_images(dataset, _fingerprint(dataset), known["fingerprint"], folder.path)
     chosen = Choice(settings["model"], settings["settings"], settings["augmentation"])
     asked = {name: value for name, value in asked.items() if name != "source"}
     return begin(dataset, chosen, asked, path, (), listeners, team)

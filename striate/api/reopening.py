@@ -43,10 +43,11 @@ def open_as(
     )
 
 
-def refuse_other_images(dataset: Dataset, begun: Mapping[str, Any]) -> None:
-    if dataset.fingerprint != begun["data"]["fingerprint"]:
+def refuse_other_images(dataset: Dataset, found: str, known: str, run: str | Path) -> None:
+    """Raise RunError unless the fingerprint ``found`` is the one with which ``run`` began."""
+    if found != known:
         raise RunError(
-            f"DATA must be the images that {begun['folder']} began with, but those in {dataset.source} "
+            f"DATA must be the images that {run} began with, but those in {dataset.source} "
             "differ: restore them, or start a new run with striate train."
         )
 

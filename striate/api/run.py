@@ -78,7 +78,7 @@ def refuse_folds(folder: RunFolder, argument: str) -> None:
     if settings.get("folds") is not None:
         raise RunError(
             f"{argument} must be one network, {folder.path} holds {settings['folds']} folds: name one of "
-            f"them, such as {folder.path / 'fold-1'}, or train one on all images with "
+            f"them, such as {folder.fold(1).path}, or train one on all images with "
             f"{command('train', '--like', folder.path)}."
         )
 

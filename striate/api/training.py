@@ -110,9 +110,8 @@ def train(
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, folds, run, settings, listeners)
     size = parse_size(image_size)
-    start = start_from(
-        model, weights, keep_size=size is not None, activation=activation
-    )  # refused before any image is read
+    # refused before any image is read
+    start = start_from(model, weights, keep_size=size is not None, activation=activation)
     asked = {"image_size": size, "skip_bad": skip_bad, **reading(task, root)}
     with joined() as team:
         listeners = listeners if team.leads else ()
@@ -178,6 +177,14 @@ def _train_like(
         return begin_all(dataset, chosen, asked, folds, run, notes, listeners, team)
 
 
+def _fitting(dataset: Dataset, chosen: Choice) -> tuple[nn.Module, Choice]:
+    """The network; what does not fit is refused before anything is written."""
+    module = _built(chosen)
+    chosen = chosen.of_module(module)
+    refuse_unfit(module, dataset, chosen)
+    return module, chosen
+
+
 def begin_all(
     dataset: Dataset,
     chosen: Choice,
@@ -192,9 +199,7 @@ def begin_all(
     if folds is None:
         return begin(dataset, chosen, asked, run, notes, listeners, team)
     with _ONE_AT_A_TIME:
-        module = build(chosen.network, chosen.seed)
-        chosen = chosen.of_module(module)
-        refuse_unfit(module, dataset, chosen)
+        _, chosen = _fitting(dataset, chosen)
         return begin_folds(dataset, chosen, asked, folds, run, notes, listeners, team)
 
 
@@ -209,13 +214,9 @@ def begin(
 ) -> Run:
     """Build the network, write down what was chosen, and carry it out."""
     with _ONE_AT_A_TIME:
-        module = build(chosen.network, chosen.seed)  # what does not fit is refused before anything is written
-        chosen = chosen.of_module(module)
-        refuse_unfit(module, dataset, chosen)
-        path, name = (
-            Path(run) if run is not None else None,
-            f"{hint(dataset.source)}-{chosen.network['name']}",
-        )
+        module, chosen = _fitting(dataset, chosen)
+        path = Path(run) if run is not None else None
+        name = f"{hint(dataset.source)}-{chosen.network['name']}"
 
         def write() -> dict[str, Any]:
             before = begun_before(path, name)
@@ -228,7 +229,7 @@ def begin(
         folder = RunFolder(Path(begun["folder"]))
         if begun["finished"]:
             return Run(folder.path)
-        refuse_other_images(dataset, begun)
+        refuse_other_images(dataset, dataset.fingerprint, begun["data"]["fingerprint"], folder.path)
         with _resumable(folder, listeners):
             for note in notes if not begun["resume"] else ():
                 tell(listeners, Noted(note))
@@ -254,7 +255,7 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
         if begun["settings"].get("folds") is not None:
             return carry_out_folds(folder, data, listeners, team)
         dataset = open_as(begun["settings"]["data"], begun["data"], data, listeners)
-        refuse_other_images(dataset, begun)
+        refuse_other_images(dataset, dataset.fingerprint, begun["data"]["fingerprint"], folder.path)
         with _resumable(folder, listeners):
             model = begun["settings"]["model"]
             if begun["checkpoints"]:  # which hold all weights: a file of first ones may be gone

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from striate.report.contents import Contents
+from striate.runs import RunFolder
 
 
 @dataclass(frozen=True)
@@ -49,7 +50,7 @@ def _next_commands(run: Contents) -> list[tuple[str, str]]:
     if run.is_crossed:
         return [
             (f"striate train --like {folder}", "train the one network with these choices, on all images"),
-            (f"striate report {shlex.quote(str(run.path / 'fold-1'))}", "the page of one fold"),
+            (f"striate report {shlex.quote(str(RunFolder(run.path).fold(1).path))}", "the page of one fold"),
         ]
     return [
         (f"striate predict {folder} IMAGE.png", "what is on a picture of yours"),
