@@ -61,8 +61,8 @@ class Program:
             codes = code_of([step.part.kernel for step in steps], target)  # type: ignore[misc]  # not Compiled
             ready = Ready(codes, in_one_region(steps))
         self.ready = ready
-        self.library = Loaded(ready.codes, target)
-        self._drive = _PROTOTYPE(self.library.addresses[DRIVER])
+        self.loaded = Loaded(ready.codes, target)
+        self._drive = _PROTOTYPE(self.loaded.addresses[DRIVER])
         self._table = np.zeros((max(1, len(steps)), FIELDS), np.int64)
         self._stretches = _stretches(plan.steps)
         self._steps = steps
@@ -231,7 +231,7 @@ class Program:
             part = step.part
             addresses = np.array([self._address(part, o) for o in part.kernel.operands], np.int64)
             self._tables.append(addresses)
-            code = self.library.addresses[part.kernel.symbol]
+            code = self.loaded.addresses[part.kernel.symbol]
             row[:] = code, addresses.ctypes.data, part.kernel.units, part.kernel.whole_batch, part.wait
 
     def _address(self, part: Part, operand: Operand) -> int:
