@@ -93,6 +93,7 @@ def squeezenet(features: nn.Sequential, classes: int) -> nn.Sequential:
         top1=58.092,
         top1_source="torchvision, SqueezeNet1_0_Weights.IMAGENET1K_V1",
         summary="AlexNet's accuracy with a fiftieth of its parameters.",
+        deliberate=(("field-smaller-than-image", "Pools stand late (section 3.1); the average sees all."),),
     )
 )
 def squeezenet1_0(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Sequential:

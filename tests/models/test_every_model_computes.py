@@ -109,7 +109,7 @@ def test_ddp_trains_it_without_looking_for_unused_parameters(built):
 
 
 def test_one_image_is_answered_alone_as_in_a_batch(built):
-    """In float64: untrained, every residual block doubles what it is given, and ResNet-1202 has 600 of them."""
+    """In float64: untrained, each residual block doubles what it is given, and ResNet-1202 has 600."""
     images, module = built.images(2).double(), built.copy().double().eval()
     with torch.no_grad():
         together, alone = module(images), module(images[:1])
