@@ -96,6 +96,8 @@ def main() -> None:
     files = {f"{path.parent.name}/{path.stem}" for path in (ROOT / "tests").glob("*/test_*.py")}
     if unknown := set(asked.rooms) - set(known) - files:
         parser.error(f"{', '.join(sorted(unknown))}: no such folder of tests; choose from {', '.join(known)}")
+    if asked.again and (absent := [room for room in asked.rooms or known if room not in rows()]):
+        parser.error(f"--again adds to rows that are there: {', '.join(absent)} has none")
     failed = False
     for room in asked.rooms or known:
         if (ended := run(room, asked.n, again=asked.again)) is None:
@@ -106,7 +108,7 @@ def main() -> None:
         if asked.again:
             before = re.split(r" *\| *", rows()[room])
             minutes += float(before[6])
-            bad += f" ({sum(counts.values())} mended and run again)"
+            bad += f" ({sum(counts.values())} run again)"
             counts["passed"] += int(before[3])
         cells = [room, f"{datetime.now(UTC):%Y-%m-%d}", str(counts["passed"]), bad, str(counts["skipped"])]
         cells += [f"{minutes:.1f}"]
