@@ -134,6 +134,7 @@ def _entry(request: dict[str, Any], batch: int) -> Any:
         onnx=folder / f"batch-{batch}.onnx",
         module=builder(request["model"], request["sizes"], folder) if request["module"] else None,
         threads=request["threads"],
+        tune=request.get("tune", False),
     )
 
 

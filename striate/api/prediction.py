@@ -24,17 +24,18 @@ def load(
     precision: str = "fp32",
     exact: bool = False,
     input: str | Sequence[int] | None = None,
+    tune: bool = False,
 ) -> Network:
     """A network from a bundle or run folder or an ONNX file; torch is never imported.
 
-    ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. See
-    ``striate.engine.load``.
+    ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. ``tune``: measure
+    every layer's kernels on this machine, once, and remember the fastest. See ``striate.engine.load``.
     """
     from striate.api.subject import parse_input
     from striate.engine import load as load_network
 
     size, path = parse_input(input), bundle_of(Path(bundle))
-    return load_network(path, threads=threads, precision=precision, exact=exact, input=size)
+    return load_network(path, threads=threads, precision=precision, exact=exact, input=size, tune=tune)
 
 
 def predict(
@@ -43,18 +44,19 @@ def predict(
     *,
     weights: str | Path | None = None,
     top: int = 5,
+    tune: bool = False,
     unreadable: Callable[[str, ImageError], object] | None = None,
 ) -> list[Prediction]:
     """What a run, a bundle or a network with weights sees in images: files, folders (sorted) or their bytes.
 
-    With ``weights`` (see ``striate.create``), ``run`` is a network's name. Raises DataError when there is no
-    image, ImageError naming a file that cannot be decoded, unless ``unreadable`` is given: it is then told
-    the file and the error, and the others are answered.
+    With ``weights`` (see ``striate.create``), ``run`` is a network's name. ``tune``: see ``load``.
+    Raises DataError when there is no image, ImageError naming a file that cannot be decoded, unless
+    ``unreadable`` is given: it is then told the file and the error, and the others are answered.
     """
     from striate.api.weights import recogniser
     from striate.data.folder import images_in
 
-    network = load(run) if weights is None else recogniser(str(run), weights)
+    network = load(run, tune=tune) if weights is None else recogniser(str(run), weights, tune=tune)
     sources: list[Path | bytes] = []
     for image in images:
         if isinstance(image, bytes):
@@ -86,12 +88,13 @@ def compile(
     threads: int | None = None,
     precision: str = "fp32",
     exact: bool = False,
+    tune: bool = False,
 ) -> Network:
     """A torch module as a Network that runs without torch: captured, its batch norms folded.
 
-    ``example``: a tensor, or a shape (1, channels, rows, columns). ``threads``, ``precision``, ``exact``: see
-    ``striate.load``. Raises UnsupportedError for an operation that has no word, naming the operation, the
-    layer and the line.
+    ``example``: a tensor, or a shape (1, channels, rows, columns). ``threads``, ``precision``, ``exact``,
+    ``tune``: see ``striate.load``. Raises UnsupportedError for an operation that has no word,
+    naming the operation, the layer and the line.
     """
     from striate.bundle import Bundle
     from striate.capture import capture
@@ -99,7 +102,7 @@ def compile(
 
     graph, weights = capture(module, example)
     bundle = Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card={})
-    return Network(bundle, threads=threads, precision=precision, exact=exact)
+    return Network(bundle, threads=threads, precision=precision, exact=exact, tune=tune)
 
 
 def bundle_of(folder: Path) -> Path:

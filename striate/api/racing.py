@@ -75,13 +75,15 @@ def race(
     rounds: int = ROUNDS,
     seconds: float = SECONDS,
     footprints: bool = True,
+    tune: bool = False,
     listeners: Sequence[Listener] = (),
 ) -> Race:
     """Time MODEL (a name, a run, a bundle, an .onnx file, ``FILE.py:CLASS``) on all that is installed.
 
     ``threads``: None: one, and all that this process may use. ``engines``: of striate, torch, torch.compile,
     onnxruntime, openvino; None: those that are installed. ``rounds``, ``seconds``: of one heat, whichever
-    ends first, three rounds at least. A network of the catalogue has random weights.
+    ends first, three rounds at least. ``tune``: see ``load``; it is done before a heat begins.
+    A network of the catalogue has random weights.
 
     Raises ArgumentError for numbers below 1 and for an engine that is not known or cannot take part.
     """
@@ -114,10 +116,12 @@ def race(
         heats: list[dict[str, Any]] = []
         for count in counts:
             running = [who for who in engines or CONTESTANTS if who not in absent]
-            request = asdict(entered) | {"threads": count, "rounds": rounds, "seconds": seconds}
+            request = asdict(entered) | {"threads": count, "rounds": rounds, "seconds": seconds, "tune": tune}
             heats += event.contest(request, running)
         running = [who for who in engines or CONTESTANTS if who not in event.absent] if footprints else []
-        alone = [_alone(event, asdict(entered) | {"threads": counts[0]}, who) for who in running]
+        alone = [
+            _alone(event, asdict(entered) | {"threads": counts[0], "tune": tune}, who) for who in running
+        ]
     found = tuple(one for one in alone if one is not None)
     told = event.peak, event.machine, event.versions
     return Race(str(model), entered.sizes, entered.multiply_adds, *told, tuple(heats), found, event.absent)

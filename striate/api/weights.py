@@ -22,7 +22,7 @@ PLUS_MINUS_ONE = ("googlenet", "inception_v3", "inception_v4")
 HALF = (0.5, 0.5, 0.5)
 
 
-def recogniser(name: str, weights: str | Path) -> Network:
+def recogniser(name: str, weights: str | Path, *, tune: bool = False) -> Network:
     """A network of the catalogue with weights that people have, as a Network that takes photographs.
 
     Photographs are prepared, and classes named, as is said beside the weights; beside a mere file nothing is
@@ -48,7 +48,7 @@ def recogniser(name: str, weights: str | Path) -> Network:
         preprocessing=preparing.to_json(),
         card={"model": {"name": name}, "weights": str(weights)},
     )
-    return Network(bundle)
+    return Network(bundle, tune=tune)
 
 
 def usual_preparation(known: Card, weights: str | Path) -> Preprocessing:

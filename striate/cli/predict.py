@@ -43,6 +43,9 @@ def predict(
         ),
     ] = None,
     top: Annotated[int, typer.Option(min=1, help="How many classes to name for each image.")] = 3,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure kernels on this machine first, and remember the fastest.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in images, with the network of a run or of a bundle, or one that others have trained.
@@ -60,7 +63,7 @@ def predict(
         weights = weights or "pretrained"
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
     bad: dict[str, ImageError] = {}
-    predictions = api.predict(run, sources, weights=weights, top=top, unreadable=bad.__setitem__)
+    predictions = api.predict(run, sources, weights=weights, top=top, tune=tune, unreadable=bad.__setitem__)
     if as_json:
         unread = [{"key": key, "error": str(error)} for key, error in bad.items()]
         emit([*(asdict(prediction) for prediction in predictions), *unread])

@@ -52,6 +52,9 @@ def race(
         float,
         typer.Option(min=0, help="Time for one batch size on one number of threads; 3 rounds at least."),
     ] = 20.0,
+    tune: Annotated[
+        bool, typer.Option("--tune", help="Measure our kernels on this machine first: the fastest race.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Time a network on every engine that is installed, in turns, and check that all agree."""
@@ -67,6 +70,7 @@ def race(
             engines=[name.strip() for name in engines.split(",")] if engines is not None else None,
             rounds=rounds,
             seconds=seconds,
+            tune=tune,
             listeners=[bars],
         )
     if as_json:

@@ -12,6 +12,7 @@ From a network to an answer:
     definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many
+    tuning       forms of a layer, measured              layer_errors  net.plan(check=True)
 
 From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
 ``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``,

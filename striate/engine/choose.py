@@ -1,13 +1,13 @@
-"""Which kernel runs a stage. One recipe a kind of stage: the frames it demands, what it builds.
+"""Which kernel runs a stage. One recipe a kind of stage: the frames it demands, the forms it knows.
 
 A stage that no recipe takes runs outside, in NumPy. Nothing here knows a network's name.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -26,11 +26,15 @@ NO_FRAME: Frame = (0, 0, 0, 0)
 
 @dataclass(frozen=True)
 class Settings:
-    """``exact``: only kernels that compute the sum as it is written. ``threads``: who will share the work."""
+    """``exact``: only kernels that compute the sum as it is written. ``threads``: who will share the work.
+
+    ``tuner``: measures a stage's forms; None: the cost model decides.
+    """
 
     target: Target
     exact: bool = False
     threads: int = 1
+    tuner: Tuner | None = None
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Part:
     """A kernel and its buffers: names of values, arrays that stay, and memory it needs only now.
 
     ``memory``: operand -> size for one image; parts of a stage share it by the name in ``values``, or else by
-    the operand's. ``wait``: what comes next reads what this part writes.
+    the operand's. ``wait``: what comes next reads what this part writes. ``cycles``: what the cost model
+    expects, 0 where it has no opinion. ``why``: how it was chosen; empty where there was no choice.
     """
 
     kernel: Kernel | Compiled
@@ -46,6 +51,37 @@ class Part:
     constants: Mapping[str, np.ndarray] = field(default_factory=dict)
     memory: Mapping[str, int] = field(default_factory=dict)
     wait: bool = True
+    cycles: float = 0.0
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Form:
+    """One way to run a stage. ``parts``: without constants; ``packs`` gives those of each part."""
+
+    parts: tuple[Part, ...]
+    packs: tuple[Callable[[], Mapping[str, np.ndarray]], ...]
+
+    @property
+    def name(self) -> str:
+        """Says all that its machine code depends on."""
+        return "+".join(part.kernel.symbol for part in self.parts)
+
+    def build(self, why: str) -> list[Part]:
+        return [
+            replace(part, constants=pack(), why=why)
+            for part, pack in zip(self.parts, self.packs, strict=True)
+        ]
+
+
+class Tuner(Protocol):
+    """Who knows from measurement which form of a stage is the fastest."""
+
+    def prepare(self, stages: Sequence[Sequence[Form]]) -> None:
+        """Learn at once what will be asked: code is made together."""
+
+    def best(self, forms: Sequence[Form]) -> int:
+        """The number of the fastest form."""
 
 
 class Recipe:
@@ -64,8 +100,20 @@ class Recipe:
         """The frame that input ``root`` must have."""
         return NO_FRAME
 
+    def forms(self, layouts: Layouts) -> list[Form]:
+        """All ways that are worth a measurement, the cost model's choice first; empty: there is no choice."""
+        return []
+
     def build(self, layouts: Layouts) -> list[Part]:
-        raise TypeError(f"{type(self).__name__} must build its parts.")
+        """The parts of the chosen form."""
+        forms, tuner = self.forms(layouts), self.settings.tuner
+        if not forms:
+            raise TypeError(f"{type(self).__name__} must build its parts, or say which forms it knows.")
+        if len(forms) == 1:
+            return forms[0].build("")
+        if tuner is None:
+            return forms[0].build(f"model, of {len(forms)}")
+        return forms[tuner.best(forms)].build(f"measured, of {len(forms)}")
 
 
 RECIPES: dict[type[Op], type[Recipe]] = {}

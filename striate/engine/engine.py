@@ -12,6 +12,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import replace
 from functools import cached_property
 from math import prod
 from typing import TYPE_CHECKING
@@ -42,7 +43,7 @@ class Engine:
     """``define`` gives the graph, of one input and with its batch norms folded, and its tensors. It is called
     once at most, and not before they are needed. ``identity``: a hash of both; None: nothing is stored.
 
-    ``reason``: why NumPy runs, or None.
+    ``tune``: forms of a layer are measured. ``reason``: why NumPy runs, or None.
     """
 
     def __init__(
@@ -52,9 +53,10 @@ class Engine:
         *,
         threads: int | None = None,
         exact: bool = False,
+        tune: bool = False,
     ) -> None:
         self._define, self._identity, self.reason = define, identity, _switched_off()
-        self.threads, self.exact = checked_threads(threads), exact
+        self.threads, self.exact, self.tune = checked_threads(threads), exact, tune
         self._limit = numpy_limit(threads)
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
         self._lock = threading.RLock()
@@ -143,6 +145,11 @@ class Engine:
         from striate.engine.plan import make_plan
 
         graph, weights = self.definition
+        if self.tune:
+            from striate.engine.tuning import Measured
+
+            size_of_weights = sum(4 * array.size for array in weights.values())
+            settings = replace(settings, tuner=Measured(settings.target, self.threads, size_of_weights))
         (name,) = graph.inputs
         plan = make_plan(graph, weights, {name: ("N", *size)}, settings)
         program = Program(plan, settings.target, self.threads, self._limit)
@@ -160,7 +167,7 @@ class Engine:
         return Program(plan, settings.target, self.threads, self._limit, ready)
 
     def _name(self, settings: Settings, size: tuple[int, ...]) -> str:
-        text = f"{self._identity} {size} {settings.exact} {settings.threads}"
+        text = f"{self._identity} {size} {settings.exact} {settings.threads} {self.tune}"
         return stored.name_of(text, settings.target)
 
 

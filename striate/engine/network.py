@@ -46,13 +46,14 @@ def load(
     precision: str = "fp32",
     exact: bool = False,
     input: Sequence[int] | None = None,
+    tune: bool = False,
 ) -> Network:
     """The network of a bundle folder or of an ONNX file.
 
-    ``threads``, ``exact``: see ``Network``. ``precision``: "fp32", the only one so far. ``input``: the size
-    of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it open. Raises
-    BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX file that
-    cannot be read, and UnsupportedError for another precision.
+    ``threads``, ``exact``, ``tune``: see ``Network``. ``precision``: "fp32", the only one so far.
+    ``input``: the size of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it
+    open. Raises BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX
+    file that cannot be read, and UnsupportedError for another precision.
     """
     if Path(bundle).suffix.lower() == ".onnx":
         from striate.onnx import read_onnx
@@ -60,11 +61,11 @@ def load(
         graph, weights = read_onnx(bundle, input)
         card = {"model": Path(bundle).name, "format": "onnx"}
         found = Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card=card)
-        return Network(found, threads=threads, precision=precision, exact=exact)
+        return Network(found, threads=threads, precision=precision, exact=exact, tune=tune)
     if input is not None:
         raise ArgumentError(f"input must be left out for a bundle, which fixes it, got {input!r}.")
     found = read_bundle(bundle, tensors_later=True)
-    return Network(found, threads=threads, precision=precision, exact=exact)
+    return Network(found, threads=threads, precision=precision, exact=exact, tune=tune)
 
 
 class Network:
@@ -72,7 +73,9 @@ class Network:
 
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
-    ``exact``: every sum as it is written, no Winograd.
+    ``exact``: every sum as it is written, no Winograd. ``tune``: the first time, every layer's kernels and
+    tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in the cache;
+    without it the cost model chooses. Either way the same limits on errors hold, but last digits may differ.
     """
 
     def __init__(
@@ -82,12 +85,13 @@ class Network:
         threads: int | None = None,
         precision: str = "fp32",
         exact: bool = False,
+        tune: bool = False,
     ) -> None:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
         self._shape = _image_shape(bundle)
         identity = bundle.identity or identity_of(bundle)
-        self._engine = Engine(partial(defined, bundle), identity, threads=threads, exact=exact)
+        self._engine = Engine(partial(defined, bundle), identity, threads=threads, exact=exact, tune=tune)
         size = tuple(side for side in self._shape[1:] if isinstance(side, int))
         if len(size) < len(self._shape) - 1 or not self._engine.recall(size):
             _ = self._engine.definition  # what is wrong with it is said now
@@ -137,9 +141,11 @@ class Network:
         return found if len(found) > 1 else found[0]
 
     def plan(self, *, measure: bool = False, check: bool = False) -> Table:
-        """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes; ``print`` shows it.
+        """What runs for one image, layer by layer: kernel, tile, multiply-adds, bytes, and whether the cost
+        model or a measurement (``tune``) chose it, of how many; ``print`` shows it.
 
-        ``measure``: also the time of each step alone on one thread, and its share of the measured peak.
+        ``measure``: also the time of each step alone on one thread beside the time that the cost model
+        predicts, and its share of the measured peak.
         ``check``: also the relative error of each layer alone (L2, against the definition in float64, on
         random images from a fixed seed); it takes as long as NumPy takes for one image.
         Raises ArgumentError for a network whose sizes are open.

@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.engine import recipes  # noqa: F401  importing it enters the recipes
 from striate.engine.choose import Part, Settings, accepts, choose
+from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.layout import Layout, joined
 from striate.engine.lower import Lowering
@@ -43,6 +44,8 @@ class _Planning:
     def plan(self) -> Plan:
         self._nest()
         layouts = self._layouts()
+        if self.settings.tuner is not None:
+            self.settings.tuner.prepare([one.forms(layouts) for one in self.recipes if one is not None])
         steps: list[Step | Outside] = []
         lives: dict[str, Life] = {}
         framed: set[str] = set()
@@ -73,6 +76,7 @@ class _Planning:
                             live(root, now)
                     for operand, size in part.memory.items():
                         lives.setdefault(_moment(part, operand, now), Life(size, now, now))
+                    part = replace(part, cycles=cycles(part.kernel, self.settings.target))
                     steps.append(Step(_with_memory(part, now), item.covers if number == 0 else ()))
         for name in self.lowering.graph.outputs:
             if name in self.lowering.values:

@@ -140,6 +140,20 @@ class Program:
                     best[number] = min(best[number], perf_counter() - start)
             return best
 
+    def turn(self) -> None:
+        """All steps once for one image, on all threads, with whatever lies in memory."""
+        with self._lock:
+            self._make_room(1)
+            for stretch in self._stretches:
+                if isinstance(stretch, Stretch):
+                    self._run(stretch, 1)
+
+    def touch(self, root: str) -> None:
+        """Read a value of one image, so that it is as near as if it had just been written."""
+        with self._lock:
+            self._make_room(1)
+            self._arena[self.plan.buffers.get(root, root)].max()
+
     def each_layer(
         self, layers: Mapping[int, Sequence[int]], given: Mapping[str, Array]
     ) -> Iterator[tuple[int, str, Array]]:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+from functools import partial
+
 import numpy as np
 
 from striate import ops
-from striate.engine.choose import Layouts, Part, Recipe, recipe
+from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.dense import dense
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
+from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import packed, pays
-from striate.engine.kernels.tile import direct_tile, images_together, winograd_scheme
+from striate.engine.kernels.panels import product_tiles
+from striate.engine.kernels.tile import direct_tiles, images_together, winograd_kinds, winograd_scheme
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
 from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
+
+MOST_TILES = 3  # of one kernel, that are worth a measurement
+Pack = Callable[[], Mapping[str, np.ndarray]]
 
 
 @recipe(ops.Conv1d, ops.Conv2d, ops.Linear)
@@ -49,7 +57,7 @@ class Convolution(Recipe):
             return (0, 0, 0, 0)
         return self.window.frame((layout.height, layout.width), self.stage.output.dims[1:])
 
-    def build(self, layouts: Layouts) -> list[Part]:
+    def forms(self, layouts: Layouts) -> list[Form]:
         stage = self.stage
         source, target = layouts[stage.inputs[0].root], layouts[stage.output.root]
         values = {"source": stage.inputs[0].root, "target": stage.output.root}
@@ -59,35 +67,51 @@ class Convolution(Recipe):
         finish, bias = Finish(stage.words, added), stage.tensors.get("bias")
         narrow = lanes_of(target.channels, source.channels, self.groups, target.lanes)
         if narrow is not None:
-            kernel = Grouped(
-                source,
-                target,
-                self.window,
-                columns(target.width, self.settings.target.registers),
-                narrow,
-                finish,
-            )
-            return [Part(kernel, values, kernel.pack(self.weight, bias))]
+            across = columns(target.width, self.settings.target.registers)
+            kernels = [
+                Grouped(source, target, self.window, tile, narrow, finish)
+                for tile in dict.fromkeys((across, -(-across // 2)))
+            ]
+            return [_form(kernel, values, partial(kernel.pack, self.weight, bias)) for kernel in kernels]
         if self._sees_all(source, target):
             whole = dense(source, target, finish, self.settings.target)
-            return [Part(whole, values, whole.pack(self.weight, bias))]
-        if self._is_packed(source, target):
-            strided = packed(source, target, self.window.stride, finish, self.settings.target)
-            return [Part(strided, values, strided.pack(self.weight[:, :, 0, 0], bias))]
+            return [_form(whole, values, partial(whole.pack, self.weight, bias))]
+        direct = [
+            _form(kernel, values, partial(kernel.pack, self.weight, bias, self.groups))
+            for kernel in self._directs(source, target, finish)
+        ]
+        if self._is_product(source, target):
+            return [*self._products(source, target, finish, values), direct[0]]
+        best, schemes = self._schemes(source, target, finish)
+        winograd = [self._winograd(one, values, partial(one.pack, self.weight, bias)) for one in schemes]
+        return [*winograd, *direct] if best else [*direct, *winograd]
+
+    def _products(
+        self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]
+    ) -> list[Form]:
+        """Forms for windows of one pixel."""
+        machine, stride = self.settings.target, self.window.stride
+        weight, bias = self.weight[:, :, 0, 0], self.stage.tensors.get("bias")
+        found = []
+        if target.pixels > 1:
+            strided = packed(source, target, stride, finish, machine)
+            found.append(_form(strided, values, partial(strided.pack, weight, bias)))
         if self._is_matrix(source, target):
-            product = matrix(source, target, finish, self.settings.target)
-            return [Part(product, values, product.panels.pack(self.weight[:, :, 0, 0], bias))]
-        scheme = self._scheme(source, target, finish)
-        if scheme is not None:
-            return self._winograd(scheme, values, scheme.pack(self.weight, bias))
-        direct = self._direct(source, target, finish)
-        return [Part(direct, values, direct.pack(self.weight, bias, self.groups))]
+            tiles = product_tiles(source.pixels, target.blocks, source.channels, machine)[:MOST_TILES]
+            straight = [matrix(source, target, finish, machine, tile) for _, tile in tiles]
+            others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
+            found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
+        return found
 
     def _sees_all(self, source: Layout, target: Layout) -> bool:
         """Whether there is one window only, and it covers the map."""
         exact = self.window.kernel == (source.height, source.width) and self.window.before == (0, 0)
         lone = target.pixels == 1 and self.groups == 1 and self.stage.added is None
         return exact and lone and self.window.dilation == (1, 1) and source.lanes == target.lanes
+
+    def _is_product(self, source: Layout, target: Layout) -> bool:
+        """Whether one of the forms for windows of one pixel is worth its name here."""
+        return self._is_packed(source, target) or self._is_matrix(source, target)
 
     def _is_packed(self, source: Layout, target: Layout) -> bool:
         """Whether pixels stand alone, but apart, or so few that weights from far decide."""
@@ -101,31 +125,36 @@ class Convolution(Recipe):
         plain = self.window == Window((1, 1)) and self.groups == 1
         return plain and same and source.lanes == target.lanes > 1
 
-    def _scheme(self, source: Layout, target: Layout, finish: Finish) -> Scheme | None:
-        """Winograd's form for this convolution, if it has one and it pays."""
+    def _schemes(self, source: Layout, target: Layout, finish: Finish) -> tuple[bool, list[Scheme]]:
+        """Winograd's forms for this convolution, and whether the first of them is estimated to pay."""
         stride = self.window.stride[0]
         plain = Window((3, 3), (stride, stride), before=self.window.before)
         if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1 or stride > 2:
-            return None
-        return winograd_scheme(source, target, self.window.before, finish, self.settings.target, stride)
+            return False, []
+        given = source, target, self.window.before, finish, self.settings.target, stride
+        best, kinds = winograd_scheme(*given), winograd_kinds(*given)
+        return best is not None, list(dict.fromkeys([best, *kinds] if best else kinds))
 
     @staticmethod
-    def _winograd(scheme: Scheme, values: dict[str, str], constants: dict[str, np.ndarray]) -> list[Part]:
+    def _winograd(scheme: Scheme, values: Mapping[str, str], pack: Pack) -> Form:
         if scheme.chunks > 1:
-            return [Part(Tiles(scheme), values, constants)]
+            return _form(Tiles(scheme), values, pack)
         memory = {"transformed": scheme.n**2 * scheme.v_step}
         source, rest = values["source"], {key: root for key, root in values.items() if key != "source"}
-        return [
+        parts = (
             Part(Transform(scheme), {"source": source}, memory=memory),
-            Part(Product(scheme, images_together(scheme)), rest, constants, memory),
-        ]
+            Part(Product(scheme, images_together(scheme)), rest, memory=memory),
+        )
+        return Form(parts, (dict, pack))
 
-    def _direct(self, source: Layout, target: Layout, finish: Finish) -> Direct:
+    def _directs(self, source: Layout, target: Layout, finish: Finish) -> list[Direct]:
         blocks = target.blocks if self.groups == 1 else 1
         span = source.channels if self.groups == 1 else self.weight.shape[1]
-        tile = direct_tile(source, target, self.window, span, blocks, self.settings.target)
-        starts, span = self._seen(source, target, tile.vectors)
-        return Direct(source, target, self.window, tile, starts, span, finish)
+        tiles = direct_tiles(source, target, self.window, span, blocks, self.settings.target)
+        return [
+            Direct(source, target, self.window, tile, *self._seen(source, target, tile.vectors), finish)
+            for tile in tiles[:MOST_TILES]
+        ]
 
     def _seen(self, source: Layout, target: Layout, vectors: int) -> tuple[tuple[int, ...], int]:
         """For each group of output vectors the block where its input begins; and how many channels follow."""
@@ -141,6 +170,10 @@ class Convolution(Recipe):
             highs.append((last // each + 1) * seen)
         deep = max(-(-high // source.lanes) - low for low, high in zip(lows, highs, strict=True))
         return tuple(min(low, source.blocks - deep) for low in lows), deep * source.lanes
+
+
+def _form(kernel: Kernel, values: Mapping[str, str], pack: Pack) -> Form:
+    return Form((Part(kernel, values),), (pack,))
 
 
 def window_of(op: ops.Conv) -> Window:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from striate.engine.choose import Layouts, Part, Recipe, recipe
+from functools import partial
+
+import numpy as np
+
+from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.pair import paired
+from striate.engine.kernels.pair import PairKernel, all_paired
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
 from striate.engine.stage import Pair, Stage
@@ -16,18 +20,19 @@ class Paired(Recipe):
     def takes(cls, stage: Stage) -> bool:
         return stage.inputs[0].natural
 
-    def build(self, layouts: Layouts) -> list[Part]:
+    def forms(self, layouts: Layouts) -> list[Form]:
         stage = self.stage
         if not isinstance(stage.op, Pair):
             raise TypeError(type(stage.op).__name__)
         source, target = layouts[stage.inputs[0].root], layouts[stage.output.root]
         finish, more = finish_of(stage, layouts)
-        kernel = paired(
+        values = {"source": stage.inputs[0].root, "target": stage.output.root, **more}
+        kernels = all_paired(
             source, target, Finish(stage.op.words), window_of(stage.op.second), finish, self.settings
         )
-        tensors = stage.tensors
-        constants = kernel.panels.pack(tensors["weight"][:, :, 0, 0], tensors.get("bias"))
-        constants |= kernel.pack_second(tensors["second.weight"], tensors.get("second.bias"))
-        return [
-            Part(kernel, {"source": stage.inputs[0].root, "target": stage.output.root, **more}, constants)
-        ]
+        return [Form((Part(kernel, values),), (partial(self._pack, kernel),)) for kernel in kernels]
+
+    def _pack(self, kernel: PairKernel) -> dict[str, np.ndarray]:
+        tensors = self.stage.tensors
+        found = kernel.panels.pack(tensors["weight"][:, :, 0, 0], tensors.get("bias"))
+        return found | kernel.pack_second(tensors["second.weight"], tensors.get("second.bias"))

@@ -201,6 +201,8 @@ def _head(plan: Plan, ready: Ready, rest: _Rest) -> dict[str, Any]:
                 name: ((array.ctypes.data - start) // 4, array.size) for name, array in part.constants.items()
             },
             "wait": part.wait,
+            "cycles": part.cycles,
+            "why": part.why,
             "covers": step.covers,
         }
 
@@ -230,7 +232,9 @@ def _revived(head: Mapping[str, Any], weights: Array, rest: bytes) -> tuple[Plan
         kernel = told["kernel"]
         operands = tuple(Operand(**operand) for operand in kernel["operands"])
         constants = {name: weights[at : at + size] for name, (at, size) in told["constants"].items()}
-        part = Part(Compiled(**{**kernel, "operands": operands}), told["values"], constants, {}, told["wait"])
+        compiled = Compiled(**{**kernel, "operands": operands})
+        others = {name: told[name] for name in ("wait", "cycles", "why")}
+        part = Part(compiled, told["values"], constants, {}, **others)
         return Step(part, tuple(told["covers"]))
 
     plan = Plan(

@@ -17,10 +17,17 @@ from striate.engine.ready import Loaded, code_of
 from striate.engine.steps import Step
 from striate.engine.target import Target
 
+HEADS = (
+    *("layer", "kernel", "tile", "million multiply-adds", "KB of weights"),
+    *("chosen by", "ms predicted", "ms", "of peak", "error"),
+)
+
 
 @dataclass(frozen=True)
 class Line:
-    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak.
+    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak;
+    ``predicted``: the seconds that the cost model expects (with the step before it, if that has no tile).
+    ``chosen``: by the model or by measurement, of how many forms; empty where there was no choice.
     ``error``: relative, of the layers that end here, against float64 on the same inputs.
 
     ``multiply_adds`` are those carried out, not those of the definition; ``weight_bytes``: as packed.
@@ -34,6 +41,8 @@ class Line:
     seconds: float | None = None
     share: float | None = None
     error: float | None = None
+    chosen: str = ""
+    predicted: float | None = None
 
     def cells(self) -> tuple[str, ...]:
         others = f" +{len(self.layers) - 1}" if len(self.layers) > 1 else ""
@@ -43,6 +52,8 @@ class Line:
             self.tile,
             f"{self.multiply_adds / 1e6:.1f}" if self.multiply_adds else "",
             f"{self.weight_bytes / 1024:.0f}" if self.weight_bytes else "",
+            self.chosen,
+            f"{self.predicted * 1e3:.3f}" if self.predicted else "",
             f"{self.seconds * 1e3:.3f}" if self.seconds is not None else "",
             f"{self.share:.0%}" if self.share else "",
             f"{self.error:.1e}" if self.error is not None else "",
@@ -61,9 +72,7 @@ class Table:
     def __str__(self) -> str:
         if self.reason is not None:
             return f"every layer runs in NumPy: {self.reason}"
-        rows: list[tuple[str, ...]] = [
-            ("layer", "kernel", "tile", "million multiply-adds", "KB of weights", "ms", "of peak", "error")
-        ]
+        rows: list[tuple[str, ...]] = [HEADS]
         rows += [line.cells() for line in self.lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
@@ -93,6 +102,8 @@ def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping
             time,
             share,
             errors.get(number),
+            step.part.why,
+            step.part.cycles * 2 * target.lanes / peak if peak and step.part.cycles else None,
         )
         lines.append(Line(step.covers, *told))
     return Table(tuple(lines), 4 * program.plan.arena, f"{target.name} ({target.cpu})")

@@ -22,7 +22,7 @@ class Entry:
     """One network and one batch. ``module`` builds the torch module, None where there is none.
 
     ``network``: a bundle folder or an .onnx file, for us; ``onnx``: the file that rivals read, its batch as
-    that of ``images`` (N, C, H, W), float32.
+    that of ``images`` (N, C, H, W), float32. ``tune``: our kernels are measured first.
     """
 
     images: NDArray[np.float32]
@@ -30,6 +30,7 @@ class Entry:
     onnx: Path
     module: Callable[[], nn.Module] | None
     threads: int
+    tune: bool = False
 
 
 @dataclass(frozen=True)

@@ -8,5 +8,6 @@ from striate.race.contestant import Answer, Entry
 
 def prepare(entry: Entry) -> Answer:
     images, is_file = entry.images, entry.network.suffix.lower() == ".onnx"
-    network = load(entry.network, threads=entry.threads, input=images.shape[1:] if is_file else None)
+    size = images.shape[1:] if is_file else None
+    network = load(entry.network, threads=entry.threads, input=size, tune=entry.tune)
     return lambda: network(images)

@@ -21,9 +21,11 @@ NEAR = 2**17  # bytes of weights that stay in the second-level cache while pixel
 NEAREST = 2**14  # bytes of the map that stay in the first-level cache while weights pass by
 
 
-def matrix(source: Layout, target: Layout, finish: Finish, machine: Target) -> Matrix:
+def matrix(
+    source: Layout, target: Layout, finish: Finish, machine: Target, tile: tuple[int, int] | None = None
+) -> Matrix:
     """The kernel for these maps, with the tile and the order that are estimated to be fastest."""
-    tile = product_tile(source.pixels, target.blocks, source.channels, machine)
+    tile = tile or product_tile(source.pixels, target.blocks, source.channels, machine)
     panels = Panels(source.channels, target.blocks, target.lanes, tile)
     tiles = -(-source.pixels // tile[0])
     together = 0

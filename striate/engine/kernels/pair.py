@@ -21,7 +21,7 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import clear_frame
 from striate.engine.kernels.grouped import Row, columns
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.panels import Panels, Product, product_tile
+from striate.engine.kernels.panels import Panels, Product, product_tile, product_tiles
 from striate.engine.layout import Layout
 
 ROOM = 3 * 2**16  # bytes of the wide map in the second-level cache
@@ -180,6 +180,13 @@ def paired(
     source: Layout, target: Layout, between: Finish, window: Window, finish: Finish, settings: Settings
 ) -> PairKernel:
     """The kernel for these maps: as tall a strip as the cache holds, and the tile that then is fastest."""
+    return all_paired(source, target, between, window, finish, settings)[0]
+
+
+def all_paired(
+    source: Layout, target: Layout, between: Finish, window: Window, finish: Finish, settings: Settings
+) -> list[PairKernel]:
+    """The estimated best; the same with other tiles, the best of each number of vectors; lower strips."""
     registers = settings.target.registers
     tile = product_tile(source.pixels, target.blocks, source.channels, settings.target)
 
@@ -192,5 +199,9 @@ def paired(
     strips = 1
     while 4 * kernel(strips, tile).scratch > ROOM and strips < target.height:
         strips += 1
-    pixels = kernel(strips, tile).wide.pixels
-    return kernel(strips, product_tile(pixels, target.blocks, source.channels, settings.target))
+    found = []
+    for number in (strips, min(2 * strips, target.height)):
+        pixels = kernel(number, tile).wide.pixels
+        tiles = product_tiles(pixels, target.blocks, source.channels, settings.target)
+        found += [kernel(number, one) for _, one in tiles[: 2 if number == strips else 1]]
+    return list(dict.fromkeys(found))

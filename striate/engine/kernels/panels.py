@@ -200,20 +200,35 @@ def one_row(
 
 
 def product_tile(pixels: int, blocks: int, channels: int, machine: Target) -> tuple[int, int]:
-    """(P, Q) with the least estimated time, in cycles of a core with two multiply-adds and loads a cycle."""
-    best, choice = float("inf"), (1, 1)
+    """(P, Q) with the least estimated time."""
+    return product_tiles(pixels, blocks, channels, machine)[0][1]
+
+
+def product_tiles(
+    pixels: int, blocks: int, channels: int, machine: Target
+) -> list[tuple[float, tuple[int, int]]]:
+    """For every Q the best (P, Q) behind its estimated time, the least first.
+
+    In cycles of a core with two multiply-adds and loads a cycle.
+    """
+    found: dict[int, tuple[float, tuple[int, int]]] = {}
     for vectors in range(1, min(blocks, 6) + 1):
         for count in range(1, min(pixels, machine.registers) + 1):
             if not fits_registers(count, vectors, machine.registers):
                 break
-            cycles = 0.0
-            for q, groups in ((vectors, blocks // vectors), (blocks % vectors, 1)):
-                if q:
-                    turn = max(count * q / 2, (count + q) / 2 + 0.25, 4)
-                    if 4 * channels * q * machine.lanes > PANEL:
-                        turn = max(turn, 4 * q * machine.lanes / NEAR_BYTES)
-                    cycles += groups * (channels * turn + 2 * count * q + 20)
-            cycles *= -(-pixels // count)
-            if cycles < best:
-                best, choice = cycles, (count, vectors)
-    return choice
+            cycles = product_cycles(pixels, blocks, channels, (count, vectors), machine.lanes)
+            if vectors not in found or cycles < found[vectors][0]:
+                found[vectors] = cycles, (count, vectors)
+    return sorted(found.values(), key=lambda one: one[0])
+
+
+def product_cycles(pixels: int, blocks: int, channels: int, tile: tuple[int, int], lanes: int) -> float:
+    """Estimated, for all pixels and all blocks of outputs."""
+    (count, vectors), cycles = tile, 0.0
+    for q, groups in ((vectors, blocks // vectors), (blocks % vectors, 1)):
+        if q:
+            turn = max(count * q / 2, (count + q) / 2 + 0.25, 4)
+            if 4 * channels * q * lanes > PANEL:
+                turn = max(turn, 4 * q * lanes / NEAR_BYTES)
+            cycles += groups * (channels * turn + 2 * count * q + 20)
+    return cycles * -(-pixels // count)

@@ -60,7 +60,15 @@ def direct_tile(
     source: Layout, target: Layout, window: Window, span: int, blocks: int, machine: Target
 ) -> Tile:
     """The tile with the least estimated time; ``blocks``: output vectors that see the same input."""
-    best, choice = float("inf"), Tile(1, 1, 1, 1)
+    return direct_tiles(source, target, window, span, blocks, machine)[0]
+
+
+@lru_cache(maxsize=4096)
+def direct_tiles(
+    source: Layout, target: Layout, window: Window, span: int, blocks: int, machine: Target
+) -> tuple[Tile, ...]:
+    """For every number of vectors the best tile, those of the least estimated time first."""
+    found: dict[int, tuple[float, Tile]] = {}
     for columns in range(1, min(target.width, machine.registers) + 1):
         runs_a_row = -(-target.width // columns)
         most = min(machine.addresses, target.height * runs_a_row)
@@ -70,17 +78,15 @@ def direct_tile(
                     break
                 tiles = -(-target.height * runs_a_row // runs)
                 tile = Tile(runs, columns, vectors, _strip(source, target, window, span, tiles))
-                cycles = _direct_cycles(tile, tiles, target, window, span, machine)
-                if cycles < best:
-                    best, choice = cycles, tile
+                cycles = direct_cycles(tile, tiles, target, window, span, machine)
+                if vectors not in found or cycles < found[vectors][0]:
+                    found[vectors] = cycles, tile
     total = 4 * target.blocks * target.lanes * window.taps * span
     shallow = window.taps * span <= SHALLOW
-    step = choice.pixels * window.stride[1] * source.lanes
-    return replace(
-        choice,
-        ahead=AHEAD if total > SECOND // 2 else 0,
-        following=step if shallow and window.taps == 1 else 0,
-        touch=shallow,
+    step = window.stride[1] * source.lanes if shallow and window.taps == 1 else 0
+    return tuple(
+        replace(tile, ahead=AHEAD if total > SECOND // 2 else 0, following=tile.pixels * step, touch=shallow)
+        for _, tile in sorted(found.values(), key=lambda one: one[0])
     )
 
 
@@ -92,7 +98,7 @@ def _strip(source: Layout, target: Layout, window: Window, span: int, tiles: int
     return -(-tiles // strips)
 
 
-def _direct_cycles(
+def direct_cycles(
     tile: Tile, tiles: int, target: Layout, window: Window, span: int, machine: Target
 ) -> float:
     groups = -(-target.blocks // tile.vectors)
@@ -113,23 +119,36 @@ def winograd_scheme(
     source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
 ) -> Scheme | None:
     """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
-    choice = _cheapest(source, target, before, machine, stride)
-    return choice and replace(choice, finish=finish)
+    plain, schemes = _cheapest(source, target, before, machine, stride)
+    if not schemes or schemes[0][0] >= plain:
+        return None
+    return replace(schemes[0][1], finish=finish)
+
+
+def winograd_kinds(
+    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
+) -> list[Scheme]:
+    """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly."""
+    _, schemes = _cheapest(source, target, before, machine, stride)
+    return [replace(scheme, finish=finish) for cycles, scheme in schemes if cycles < 2 * schemes[0][0]]
 
 
 @lru_cache(maxsize=4096)
 def _cheapest(
     source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int
-) -> Scheme | None:
+) -> tuple[float, list[tuple[float, Scheme]]]:
+    """Cycles of the plain sum; those of the cheapest scheme of every kind, the least first."""
     window = Window((3, 3), (stride, stride), before=before)
     plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
-    best, choice = _direct_cycles(plain, tiles, target, window, source.channels, machine), None
+    found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
     for scheme in winograd_schemes(source, target, before, Finish(), machine, stride):
         cycles = winograd_cycles(scheme, machine)
-        if cycles < best:
-            best, choice = cycles, scheme
-    return choice
+        kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
+        if kind not in found or cycles < found[kind][0]:
+            found[kind] = cycles, scheme
+    schemes = sorted(found.values(), key=lambda one: one[0])
+    return direct_cycles(plain, tiles, target, window, source.channels, machine), schemes
 
 
 def winograd_schemes(

@@ -1,0 +1,89 @@
+"""How many cycles the cost model expects of a kernel: what ``net.plan()`` shows beside measured times.
+
+``tile`` and ``panels`` say how the parts of this are thought of. Kernels that only move data, or have no
+choice of form, are not estimated.
+"""
+
+from __future__ import annotations
+
+from functools import singledispatch
+
+from striate.engine.kernels.dense import Dense
+from striate.engine.kernels.direct import Direct
+from striate.engine.kernels.grouped import Grouped
+from striate.engine.kernels.matrix import Matrix
+from striate.engine.kernels.packed import Packed
+from striate.engine.kernels.pair import PairKernel
+from striate.engine.kernels.panels import product_cycles
+from striate.engine.kernels.tile import LATENCY, LOAD, PER_TILE, direct_cycles, rate, winograd_cycles
+from striate.engine.kernels.winograd_forms import Product, Tiles
+from striate.engine.target import Target
+
+
+@singledispatch
+def cycles(kernel: object, machine: Target) -> float:
+    """Of one image on one thread, of a core with two multiply-adds a cycle; 0: no opinion."""
+    return 0.0
+
+
+@cycles.register
+def _(kernel: Direct, machine: Target) -> float:
+    runs = kernel.target.height * -(-kernel.target.width // kernel.tile.columns)
+    tiles = -(-runs // kernel.tile.runs)
+    return direct_cycles(kernel.tile, tiles, kernel.target, kernel.window, kernel.span, machine)
+
+
+@cycles.register
+def _(kernel: Tiles, machine: Target) -> float:
+    return winograd_cycles(kernel.scheme, machine)
+
+
+@cycles.register
+def _(kernel: Product, machine: Target) -> float:
+    """With the transform that goes before it."""
+    return winograd_cycles(kernel.scheme, machine)
+
+
+@cycles.register
+def _(kernel: Dense, machine: Target) -> float:
+    size = 4 * kernel.panels.weights
+    return max(kernel.multiply_adds / (2 * machine.lanes), size / rate(size))
+
+
+@cycles.register
+def _(kernel: Matrix, machine: Target) -> float:
+    panels = kernel.panels
+    sums = product_cycles(kernel.target.pixels, panels.blocks, panels.channels, panels.tile, panels.lanes)
+    return max(sums, 4 * panels.weights / rate(4 * panels.weights))
+
+
+@cycles.register
+def _(kernel: Packed, machine: Target) -> float:
+    """The product, and a copy of what it reads."""
+    source, blocks = kernel.source, kernel.groups * kernel.tile[1]
+    sums = product_cycles(kernel.target.pixels, blocks, source.channels, kernel.tile, machine.lanes)
+    copied = kernel.target.pixels * source.blocks * kernel.parts
+    size = 4 * blocks * machine.lanes * source.channels
+    return max(sums + 2 * copied, size / rate(size))
+
+
+@cycles.register
+def _(kernel: Grouped, machine: Target) -> float:
+    (kh, kw), across = kernel.window.kernel, kernel.tile
+    turns = kernel.units * -(-kernel.target.width // across)
+    return turns * _row(kh, kw, kernel.window.stride[1], across, len(kernel.lanes_of))
+
+
+@cycles.register
+def _(kernel: PairKernel, machine: Target) -> float:
+    panels, (kh, kw) = kernel.panels, kernel.window.kernel
+    pixels = kernel.strips * kernel.wide.pixels
+    made = product_cycles(pixels, panels.blocks, panels.channels, panels.tile, panels.lanes)
+    turns = kernel.strips * kernel.strip * -(-kernel.target.width // kernel.tile) * panels.blocks
+    return made + turns * _row(kh, kw, kernel.window.stride[1], kernel.tile, 1)
+
+
+def _row(kh: int, kw: int, step: int, across: int, seen: int) -> float:
+    """Some outputs of a convolution in small groups, side by side."""
+    loads = kh * ((across - 1) * step + kw)
+    return max(kh * kw * seen * across / 2, loads * LOAD, kh * kw * LATENCY) + 2 * across + PER_TILE / 3
