@@ -25,7 +25,7 @@ from striate.engine.target import Target
 ROUNDS = 9
 DROPPED = 1.3  # times the fastest, after a third of the rounds: such a form is not run again
 GAIN = 0.97  # of the time of the model's form: what is not below it is no gain
-PASSING = 2**21, 2**25  # bytes, least and most, that pass through the caches between two turns
+PASSING = 2**21, 2**23  # bytes, least and most, that pass through the caches between two turns
 Times = Callable[[Sequence[Form], Target, int, int], list[float]]
 
 
