@@ -24,6 +24,7 @@ from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
 MOST_TILES = 3  # of one kernel, that are worth a measurement
+WINOGRAD = ((3, 1), (3, 2), (5, 1))  # kernel sizes and strides that have such a form
 Pack = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -127,11 +128,13 @@ class Convolution(Recipe):
 
     def _schemes(self, source: Layout, target: Layout, finish: Finish) -> tuple[bool, list[Scheme]]:
         """Winograd's forms for this convolution, and whether the first of them is estimated to pay."""
-        stride = self.window.stride[0]
-        plain = Window((3, 3), (stride, stride), before=self.window.before)
-        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1 or stride > 2:
+        taps, stride = self.window.kernel[0], self.window.stride[0]
+        plain = Window((taps, taps), (stride, stride), before=self.window.before)
+        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1:
             return False, []
-        given = source, target, self.window.before, finish, self.settings.target, stride
+        if (taps, stride) not in WINOGRAD:
+            return False, []
+        given = source, target, self.window.before, finish, self.settings.target, stride, taps
         best, kinds = winograd_scheme(*given), winograd_kinds(*given)
         return best is not None, list(dict.fromkeys([best, *kinds] if best else kinds))
 

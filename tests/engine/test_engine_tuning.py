@@ -28,6 +28,7 @@ from striate.reference import run
 LAYERS = {
     "3x3": chain(ops.Conv2d(16, 24, 3, padding=1), ops.ReLU(), shape=(16, 13, 12)),
     "3x3, stride 2": chain(ops.Conv2d(16, 24, 3, 2, padding=1), shape=(16, 15, 14)),
+    "5x5": chain(ops.Conv2d(24, 40, 5, padding=2), ops.ReLU(), shape=(24, 11, 10)),
     "1x1": chain(ops.Conv2d(40, 24, 1), ops.SiLU(), shape=(40, 7, 9)),
     "1x1, stride 2": chain(ops.Conv2d(160, 64, 1, 2), shape=(160, 9, 8)),
     "depthwise": chain(ops.Conv2d(16, 16, 5, padding=2, groups=16), shape=(16, 11, 13)),

@@ -45,6 +45,18 @@ def test_every_form(form: str, m: int, monkeypatch: pytest.MonkeyPatch) -> None:
     assert "winograd" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
 
 
+@pytest.mark.parametrize("form", ["stored, all tiles", "stored, some tiles"])
+@pytest.mark.parametrize(("padding", "channels"), [(2, (16, 43)), (0, (21, 40))])
+def test_five_by_five(
+    form: str, padding: int, channels: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, 2, FORMS[form])
+    words = (ops.Conv2d(8, channels[0], 1), ops.Conv2d(*channels, 5, padding=padding), ops.ReLU())
+    program = compare(chain(*words, shape=(8, 15, 10)), 3, limit=5e-6, threads=2)
+    told = [step.part.kernel.describe() for step in program.plan.steps]  # type: ignore[union-attr]
+    assert any("F(2x2, 5x5)" in text for text in told)
+
+
 @pytest.mark.parametrize("m", [2, 4])
 @pytest.mark.parametrize("chunks", ["one", "several"])
 @pytest.mark.parametrize(

@@ -116,33 +116,45 @@ def direct_cycles(
 
 
 def winograd_scheme(
-    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
+    source: Layout,
+    target: Layout,
+    before: tuple[int, int],
+    finish: Finish,
+    machine: Target,
+    stride: int = 1,
+    taps: int = 3,
 ) -> Scheme | None:
     """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
-    plain, schemes = _cheapest(source, target, before, machine, stride)
+    plain, schemes = _cheapest(source, target, before, machine, stride, taps)
     if not schemes or schemes[0][0] >= plain:
         return None
     return replace(schemes[0][1], finish=finish)
 
 
 def winograd_kinds(
-    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
+    source: Layout,
+    target: Layout,
+    before: tuple[int, int],
+    finish: Finish,
+    machine: Target,
+    stride: int = 1,
+    taps: int = 3,
 ) -> list[Scheme]:
     """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly."""
-    _, schemes = _cheapest(source, target, before, machine, stride)
+    _, schemes = _cheapest(source, target, before, machine, stride, taps)
     return [replace(scheme, finish=finish) for cycles, scheme in schemes if cycles < 2 * schemes[0][0]]
 
 
 @lru_cache(maxsize=4096)
 def _cheapest(
-    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int
+    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int, taps: int
 ) -> tuple[float, list[tuple[float, Scheme]]]:
     """Cycles of the plain sum; those of the cheapest scheme of every kind, the least first."""
-    window = Window((3, 3), (stride, stride), before=before)
+    window = Window((taps, taps), (stride, stride), before=before)
     plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
-    for scheme in winograd_schemes(source, target, before, Finish(), machine, stride):
+    for scheme in winograd_schemes(source, target, before, Finish(), machine, stride, taps):
         cycles = winograd_cycles(scheme, machine)
         kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
         if kind not in found or cycles < found[kind][0]:
@@ -152,10 +164,16 @@ def _cheapest(
 
 
 def winograd_schemes(
-    source: Layout, target: Layout, before: tuple[int, int], finish: Finish, machine: Target, stride: int = 1
+    source: Layout,
+    target: Layout,
+    before: tuple[int, int],
+    finish: Finish,
+    machine: Target,
+    stride: int = 1,
+    taps: int = 3,
 ) -> Iterator[Scheme]:
     """All forms worth a thought."""
-    for m in (4, 2):
+    for m in (4, 2) if taps == 3 else (2,):  # either way five points and infinity at most
         if min(target.height, target.width) < m:
             continue
         tiles = -(-target.height // m) * -(-target.width // m)
@@ -171,9 +189,9 @@ def winograd_schemes(
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
                         scheme = Scheme(source, target, m, before, (p, q), turns, together, finish, far)
-                        scheme = replace(scheme, stride=stride)
+                        scheme = replace(scheme, stride=stride, taps=taps)
                         yield scheme
-                        if turns == all_turns and together == 1 and stride == 1:
+                        if turns == all_turns and together == 1 and stride == 1 and taps == 3:
                             for fresh in (2, 4, 8):
                                 anew = replace(scheme, ahead=0, fresh=fresh)
                                 if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:

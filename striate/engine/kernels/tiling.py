@@ -37,7 +37,7 @@ class Region:
 
 @dataclass(frozen=True)
 class Tiling:
-    """``m``: outputs of a tile, each way. ``before``: padding above and left.
+    """``m``: outputs of a tile, each way. ``taps``: of the kernel. ``before``: padding above and left.
 
     ``tile``: (P, Q), the sums in registers: P tiles by Q vectors of output channels, a group of them.
     ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
@@ -57,6 +57,7 @@ class Tiling:
     ahead: int = 0
     fresh: int = 0
     stride: int = 1
+    taps: int = 3
 
     @property
     def n(self) -> int:
@@ -64,7 +65,7 @@ class Tiling:
 
     @property
     def minimal(self) -> Filtering:
-        return filtering(self.m, 4 - self.stride, whole=bool(self.fresh))
+        return filtering(self.m, self.taps if self.stride == 1 else 2, whole=bool(self.fresh))
 
     @property
     def phases(self) -> int:
@@ -142,7 +143,7 @@ class Tiling:
 
     def describe(self) -> str:
         p, q = self.tile
-        window = "3x3" if self.stride == 1 else "3x3 in four phases"
+        window = f"{self.taps}x{self.taps}" if self.stride == 1 else "3x3 in four phases"
         form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
 
@@ -176,7 +177,7 @@ class Tiling:
 
     def _transformed(self, weight: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """For each phase [position][output and input]; to be transformed later: [tap][output and input]."""
-        flat = weight.reshape(-1, 9).T
+        flat = weight.reshape(-1, self.taps**2).T
         if self.fresh:
             return [flat]
         g = as_array(self.minimal.g)

@@ -1,10 +1,11 @@
-"""3x3 convolution with a quarter (m = 4) or less than half (m = 2) of the multiplications.
+"""3x3 convolution with a quarter (m = 4) or less than half (m = 2) of the multiplications; 5x5 with a third.
 
 The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are transformed (V = B^T d B),
 the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is
 then a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels
 and have few multiplications; the matrix products are where the time goes, and there are 36 multiply-adds
 instead of 144 (m = 4). ``tiling`` says where everything lies, ``winograd_forms`` has the kernels.
+5x5 convolutions have tiles of 2 x 2, transformed for the same points: 36 multiply-adds instead of 100.
 
 With a stride of 2, even rows meet the first and the third tap, odd rows the second; columns likewise. So the
 map falls into four phases, each a convolution of stride 1 with 2x2, 2x1, 1x2 or 1x1 taps, transformed for the
@@ -39,7 +40,7 @@ class Scheme(Tiling):
         source, v = to.memories
         bt, layout, step = self.minimal.bt, self.source, self.stride
         wide = step * self.m * layout.lanes
-        for y in range(step * (self.m - 1) + 3):  # what the second tile from here will read anew
+        for y in range(step * (self.m - 1) + self.taps):  # what the second tile from here will read anew
             for x in range(0, wide, LINE):
                 to.prefetch(source, y * layout.row + 2 * wide + 2 * layout.lanes + x, near=3)
         for phase, odd in enumerate(PHASES if step > 1 else ((0, 0),)):
