@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
+from striate.data.jpeg import decode_plain
 from striate.errors import ArgumentError, ImageError
 
 PIXEL_LIMIT = 80_000_000  # below the size at which Pillow itself begins to warn
@@ -70,9 +71,12 @@ def decode_image(
     name: str | None = None,
     at_least: tuple[int, int] | None = None,
 ) -> NDArray[np.uint8]:
-    """The pixels of an image, uint8 of shape (H, W, channels); see ``decode_picture``."""
-    picture = decode_picture(source, channels, name=name, at_least=at_least)
-    return pixels_of(picture)
+    """The pixels of an image, uint8 of shape (H, W, channels); see ``decode_picture``, which this outruns."""
+    if isinstance(source, bytes):
+        plain = decode_plain(source, channels, at_least, LEAST_SIDE, PIXEL_LIMIT)
+        if plain is not None:
+            return plain
+    return pixels_of(decode_picture(source, channels, name=name, at_least=at_least))
 
 
 def pixels_of(picture: Image.Image) -> NDArray[np.uint8]:

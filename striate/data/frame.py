@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 import PIL
 from numpy.typing import NDArray
-from PIL import Image
 
-from striate.data.decode import decode_picture
-from striate.data.likeness import hash_of
+from striate.data.decode import decode_image, decode_picture
+from striate.data.jpeg import simplejpeg
+from striate.data.likeness import hash_of, hash_of_frame
 from striate.data.listing import ImageFile
 from striate.data.preprocess import Preprocessing
 
@@ -51,18 +51,20 @@ class Frame:
         share = 1.0 if self.whole else self.preprocessing.crop
         # Twice the size is kept before the filter, so that decoding JPEGs small does not show.
         at_least = (round(2 * height / share), round(2 * width / share))
-        picture = decode_picture(file.read(), channels, name=file.key, at_least=at_least)
         if not self.whole:
+            picture = decode_picture(file.read(), channels, name=file.key, at_least=at_least)
             return self.preprocessing.fit_picture(picture), hash_of(picture)
         from striate.data.stretch import stretched
 
-        array = np.array(picture).reshape(picture.height, picture.width, channels)
+        array = decode_image(file.read(), channels, name=file.key, at_least=at_least)
         pixels = stretched(array, (height, width), self.preprocessing.resample)
-        return pixels, hash_of(Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels))
+        return pixels, hash_of_frame(pixels)
 
     def to_json(self) -> dict[str, Any]:
         """Everything that decides the pixels."""
         made_by = {"pillow": PIL.__version__} | ({"torch": version("torch")} if self.whole else {})
+        if self.whole and simplejpeg() is not None:
+            made_by["simplejpeg"] = version("simplejpeg")
         return {"whole": self.whole, "shape": list(self.shape), **made_by} | {
             name: getattr(self.preprocessing, name) for name in ("resize", "resample", "crop")
         }

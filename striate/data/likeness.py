@@ -18,6 +18,7 @@ SIDE = 32  # of the grey picture that is hashed
 BYTES = 32  # of a hash
 ALIKE = 12  # bits in which two pictures may differ to be taken for the same
 _LOW = 16
+_LUMA = (0.299, 0.587, 0.114)  # of ITU-R BT.601, as Pillow's grey
 _BANDS = 16  # bands of 16 bits: two hashes that differ in 12 bits are equal in at least 4 of them
 _MOST_IN_A_BUCKET = 256  # a band that more pictures share says nothing; pictures that are alike share others
 _PAIRS_AT_ONCE = 1_000_000
@@ -33,6 +34,16 @@ def hash_of(picture: Image.Image) -> bytes:
     """The hash of one picture: 32 bytes. Pillow makes it small first, by the same means of areas."""
     small = picture.resize((SIDE, SIDE), Image.Resampling.BOX).convert("L")
     return bytes(_hashes(np.asarray(small, dtype=np.float32)[np.newaxis])[0])
+
+
+def hash_of_frame(pixels: NDArray[np.uint8]) -> bytes:
+    """``hash_of`` for pixels (H, W, 1 or 3) with sides that are multiples of 32, in a third of the time."""
+    height, width, channels = pixels.shape
+    tall, wide = height // SIDE, width // SIDE
+    rows = pixels.reshape(SIDE, tall, width * channels).sum(axis=1, dtype=np.uint32)
+    luma = np.array(_LUMA if channels == 3 else (1,), np.float32) / (tall * wide)
+    grey = rows.reshape(SIDE * SIDE, wide * channels).astype(np.float32) @ np.tile(luma, wide)
+    return bytes(_hashes(grey.reshape(1, SIDE, SIDE))[0])
 
 
 def alike(
@@ -82,7 +93,9 @@ _FLAT = SIDE * SIDE / 4  # a wave of one shade; where all are fainter, signs are
 def _hashes(grey: NDArray[np.float32]) -> NDArray[np.uint8]:
     waves = (_COSINES @ grey @ _COSINES.T).reshape(len(grey), -1)
     waves[:, 0] = 0  # the mean: brightness is not likeness
-    above = waves > np.median(waves, axis=1, keepdims=True)
+    middle = np.partition(waves, (_LOW * _LOW // 2 - 1, _LOW * _LOW // 2), axis=1)
+    median = middle[:, _LOW * _LOW // 2 - 1 : _LOW * _LOW // 2 + 1].mean(axis=1, keepdims=True)
+    above = waves > median  # np.median is three times as slow for a single picture
     return np.packbits(above & (np.abs(waves).max(axis=1, keepdims=True) > _FLAT), axis=1)
 
 

@@ -14,6 +14,7 @@ import os
 import secrets
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +33,7 @@ from striate.runs import sync_folder, write_atomically
 
 FORMAT = 1
 _AT_ONCE = 64  # rows copied from an old pack in one piece
+_SYNCED_TOGETHER = 32 * 2**20  # bytes
 
 
 @dataclass(frozen=True, eq=False)
@@ -133,14 +135,25 @@ def _drawn(
     problems: dict[str, str],
     on_progress: Progress | None,
 ) -> list[tuple[str, bytes]]:
-    """Decode files and write them; (digest, likeness) of each that could be."""
-    rows = []
-    for digest, drawn in zip(files, draw_all(list(files.values()), frame, on_progress), strict=True):
-        if isinstance(drawn, str):
-            problems[digest] = drawn
-        else:
-            file.write(drawn[0].tobytes())
+    """Decode files and write them; (digest, likeness) of each that could be.
+
+    What is written goes to the disk meanwhile, so that at the end hardly anything has to be waited for.
+    """
+    rows, written = [], 0
+    with ThreadPoolExecutor(1) as pool:
+        syncing: Future[None] | None = None
+        for digest, drawn in zip(files, draw_all(list(files.values()), frame, on_progress), strict=True):
+            if isinstance(drawn, str):
+                problems[digest] = drawn
+                continue
+            written += file.write(np.ascontiguousarray(drawn[0]).data)
             rows.append((digest, drawn[1]))
+            if written >= _SYNCED_TOGETHER and (syncing is None or syncing.done()):
+                if syncing is not None:
+                    syncing.result()  # a disk tells of an error once
+                written, syncing = 0, pool.submit(os.fsync, file.fileno())
+        if syncing is not None:
+            syncing.result()
     return rows
 
 

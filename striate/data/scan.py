@@ -10,7 +10,7 @@ import hashlib
 import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
@@ -28,7 +28,8 @@ Progress = Callable[[int, int], None]
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
-_AHEAD = 8  # finished pieces of work for each thread that may wait to be taken
+_TOGETHER = 4  # items that a thread takes at once: handing one over costs as much as a look at a small file
+_AHEAD = 2  # finished pieces of work for each thread that may wait to be taken
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,16 +103,24 @@ def in_threads(
     """
     every = list(items)
     threads = threads_for_images()
+    size = max(1, min(_TOGETHER, len(every) // (_AHEAD * threads)))
+    pieces = (every[start : start + size] for start in range(0, len(every), size))
     pool = ThreadPoolExecutor(threads)
+
+    def submitted(count: int) -> Iterator[Future[list[_Result]]]:
+        return (pool.submit(lambda some: [work(item) for item in some], p) for p in islice(pieces, count))
+
+    done = 0
     try:
-        first, rest = every[: _AHEAD * threads], iter(every[_AHEAD * threads :])
-        waiting = deque(pool.submit(work, item) for item in first)
-        for done in range(1, len(every) + 1):
-            result = waiting.popleft().result()
-            waiting.extend(pool.submit(work, item) for item in islice(rest, 1))
-            if on_progress is not None:
-                on_progress(done, len(every))
-            yield result
+        waiting = deque(submitted(_AHEAD * threads))
+        while waiting:
+            results = waiting.popleft().result()
+            waiting.extend(submitted(1))
+            for result in results:
+                done += 1
+                if on_progress is not None:
+                    on_progress(done, len(every))
+                yield result
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 

@@ -13,6 +13,7 @@ from torch.nn import functional as F
 
 def stretched(pixels: NDArray[np.uint8], size: tuple[int, int], resample: str) -> NDArray[np.uint8]:
     """uint8 (h, w, C) as (H, W, C), with antialiasing; ``resample`` is "bilinear" or "bicubic"."""
-    planes = torch.from_numpy(pixels)[None].permute(0, 3, 1, 2)  # in this order torch sees channels last
+    own = pixels if pixels.flags.writeable else pixels.copy()  # torch warns of what it must not write to
+    planes = torch.from_numpy(own)[None].permute(0, 3, 1, 2)  # in this order torch sees channels last
     scaled = F.interpolate(planes, size=size, mode=resample, antialias=True, align_corners=False)
     return scaled[0].permute(1, 2, 0).numpy()
