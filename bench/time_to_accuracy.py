@@ -1,8 +1,7 @@
 """How soon is Fashion-MNIST (60,000 images) learned? striate beside the examples of PyTorch, Keras and fastai.
 
 Each run is a process of its own, alone on the machine; the clock starts when the process is started. striate runs a
-recipe for each target, chosen on a split of the training images, and its time runs until the process ends, report and
-bundle included. A rival trains until an epoch's test accuracy reaches the highest target, its evaluations included;
+recipe for each target, and its time runs until the process ends, report and bundle included. A rival trains until an epoch's test accuracy reaches the highest target, its evaluations included;
 when it passed the lower ones is read from the same run. After --cap seconds it is stopped: it was not there.
 
     python bench/time_to_accuracy.py [--minutes 25] [--cap 240] [--seeds 5,5,3] [--rival-seeds 1] [--packages FOLDER]
