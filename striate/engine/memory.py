@@ -66,13 +66,16 @@ def guarded() -> bool:
 
 
 def allocate(size: int) -> Array:
-    """``size`` zeros on a cache line; large ones on huge pages, where the system has them."""
+    """``size`` zeros on a cache line; large ones on huge pages, where the system has them.
+
+    Private: Linux gives shared memory no huge pages, and a forked child would compute in its parent's.
+    """
     if guarded():
         return _at_a_wall(size)
     length = 4 * size + 4 * LINE
     large = length >= HUGE
     try:
-        pages = mmap.mmap(-1, length + HUGE if large else length)
+        pages = _private(length + HUGE if large else length)
     except (OSError, OverflowError):
         raise MemoryError(f"a network's buffers need {length} bytes") from None
     if large and hasattr(mmap, "MADV_HUGEPAGE"):
@@ -83,11 +86,18 @@ def allocate(size: int) -> Array:
     return content[start : start + 4 * size].view(np.float32)
 
 
+def _private(length: int) -> mmap.mmap:
+    """Memory from the system; mmap's default is shared memory, where it knows the difference."""
+    if hasattr(mmap, "MAP_PRIVATE"):
+        return mmap.mmap(-1, length, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
+    return mmap.mmap(-1, length)
+
+
 def _at_a_wall(size: int) -> Array:
     """Memory whose last value is the last before a page that may not be touched (POSIX)."""
     page = mmap.PAGESIZE
     inside = max(page, -(-4 * size // page) * page)
-    pages = mmap.mmap(-1, inside + page)
+    pages = _private(inside + page)
     content: Array = np.frombuffer(pages, np.uint8)
     wall = ctypes.c_void_p(content.ctypes.data + inside)
     libc = ctypes.CDLL(None, use_errno=True)

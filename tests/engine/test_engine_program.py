@@ -80,6 +80,7 @@ def test_sixty_four_threads_call_one_network(
 
 def _child(program: Program, inputs: dict[str, np.ndarray], pipe: object) -> None:
     (found,) = program(inputs, ("n8",))
+    program({name: np.full_like(x, 7) for name, x in inputs.items()}, ("n8",))
     pipe.send(found)  # type: ignore[attr-defined]
 
 
@@ -87,6 +88,7 @@ def _child(program: Program, inputs: dict[str, np.ndarray], pipe: object) -> Non
 def test_a_forked_child_can_go_on(shared: tuple[Program, dict[str, np.ndarray], np.ndarray]) -> None:
     program, inputs, expected = shared
     program(inputs, ("n8",))
+    before = {name: memory.copy() for name, memory in program._arena.items()}
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     child = context.Process(target=_child, args=(program, inputs, there))
@@ -99,6 +101,8 @@ def test_a_forked_child_can_go_on(shared: tuple[Program, dict[str, np.ndarray], 
     assert relative_error(here.recv(), expected) < 3e-6
     child.join(60)
     assert child.exitcode == 0
+    for name, memory in program._arena.items():  # the child computes in memory of its own
+        np.testing.assert_array_equal(memory, before[name])
 
 
 def test_a_piece_of_a_batch_at_a_time(
