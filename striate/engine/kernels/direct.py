@@ -18,7 +18,7 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.multiply import LINE, Reduction, multiply
+from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
@@ -52,14 +52,15 @@ class Window:
 class Tile:
     """``runs`` of ``columns`` neighbouring pixels, times ``vectors`` of output channels.
 
-    ``strip``: tiles whose input stays in the cache. ``ahead``: see ``multiply``.
+    ``strip``: tiles whose input stays in the cache. ``far``: weights come from the third cache or memory.
+    ``following``: see ``multiply``. ``touch``: results are asked for before they are summed.
     """
 
     runs: int
     columns: int
     vectors: int
     strip: int
-    ahead: int = 0
+    far: bool = False
     following: int = 0
     touch: bool = False
 
@@ -187,7 +188,7 @@ class Direct(Kernel):
             for layout in (target, *((added,) if added else ())):
                 own = to.plus(layout.start, to.times(vector, layout.block))
                 offsets += [to.plus(own, _pixel_at(to, layout, y, x)) for y, x in places]
-            to.run(inner, *arguments, numbers=offsets)
+            to.run(inner, *arguments, numbers=[*offsets, to.divide(number, tile.strip)[1]])
 
     def _pixel(self, to: Emitter, run: Number) -> tuple[Number, Number]:
         """Where a run begins; the last of a row is moved back to end with the row."""
@@ -213,7 +214,7 @@ class Direct(Kernel):
             f"{self.symbol}_tile",
             work.to.target,
             3 + len(outputs),
-            tile.runs * (1 + len(outputs)),
+            tile.runs * (1 + len(outputs)) + 1,
             inner=True,
         )
         (sy, sx), (top, left), last = self.window.stride, self.window.before, tile.columns
@@ -222,6 +223,7 @@ class Direct(Kernel):
         ends = [(low, high + max(self.starts) * source.block), *map(self._ends, outputs)]
         pairs = [pair for pair in ends for _ in range(tile.runs)]
         offsets = [to.parameter(place, *pair) for place, pair in enumerate(pairs)]
+        turn = to.parameter(len(pairs), 0, min(tile.strip, self._tiles) - 1)
         image, weights, bias, result, *more = to.memories
         steps = [x * sx * source.lanes for x in range(tile.columns)]
         shift = [to.get(bias, q * to.lanes) for q in range(tile.vectors)]
@@ -232,7 +234,9 @@ class Direct(Kernel):
                     for x in range(0, tile.columns * layout.lanes, LINE):
                         to.prefetch(memory, to.plus(run, q * layout.block + x), near=3, write=i == 0)
         runs = offsets[: tile.runs]
-        multiply(to, self._reduction(), image, weights, runs, steps, sums, tile.ahead, tile.following)
+        panel = self.window.taps * self._lanes_read * tile.vectors * target.lanes
+        asking = Asking(panel, min(tile.strip, self._tiles), turn) if tile.far else None
+        multiply(to, self._reduction(), image, weights, runs, steps, sums, asking, tile.following)
         for place, row in enumerate(sums):
             number, column = divmod(place, tile.columns)
             for q, variable in enumerate(row):

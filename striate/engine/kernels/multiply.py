@@ -25,6 +25,26 @@ def fits_registers(values: int, vectors: int, registers: int) -> bool:
 
 
 @dataclass(frozen=True)
+class Asking:
+    """Weights from far away are asked for while the tiles before them are summed, evenly: memory has a rate.
+
+    A panel of ``values`` serves ``turns`` tiles; each asks for a part of what lies ``values`` behind.
+    ``turn``: which of them is being written.
+    """
+
+    values: int
+    turns: int
+    turn: Number
+
+    def write(self, to: Emitter, weights: Memory, row: Number, width: int, rows: int) -> None:
+        """While ``rows`` rows of ``width`` weights are read, of which ``row`` is the first."""
+        part = to.plus(self.values, to.times(self.turn, self.values // self.turns))
+        here, _ = to.divide(to.times(row, width), self.turns)
+        for line in range(0, -(-rows * width // self.turns), LINE):
+            to.prefetch(weights, to.plus(part, here, line))
+
+
+@dataclass(frozen=True)
 class Reduction:
     """Loops (count, step in the input, step in the weights' rows), then ``channels`` lanes of one pixel."""
 
@@ -42,14 +62,14 @@ def multiply(
     runs: Sequence[Number],
     steps: Sequence[int],
     sums: Sums,
-    ahead: int = 0,
+    asking: Asking | None = None,
     following: int = 0,
 ) -> None:
     """sums[p][q] += sum over all taps and channels of image[value p] * weights[tap, channel][vector q].
 
     The values of a tile lie ``steps`` from the beginning of each of the ``runs``, one run after the other.
-    ``ahead``: how many values before their use weights are asked for; 0: they are near. ``following``: how
-    far behind each input value the one lies that the next tile reads there; 0: it is near.
+    ``asking``: None: weights are near. ``following``: how far behind each input value the one lies that the
+    next tile reads there; 0: it is near.
     """
     vectors = len(sums[0])
     most = max(1, UNROLLED // (len(runs) * len(steps) * vectors))
@@ -67,8 +87,8 @@ def multiply(
             inputs = [(begin, place) for begin in begins for place in steps]
             for begin, place in inputs if following else ():
                 to.prefetch(begin, place + following, near=3)
-            for line in range(0, unrolled * vectors * to.lanes, LINE) if ahead else ():
-                to.prefetch(here, line + ahead)
+            if asking:
+                asking.write(to, weights, to.plus(row, c), vectors * to.lanes, unrolled)
             for channel in range(unrolled):
                 places = [(begin, place + channel) for begin, place in inputs]
                 _one_channel(to, places, here, channel * vectors * to.lanes, sums)

@@ -18,7 +18,7 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.multiply import Reduction, multiply
+from striate.engine.kernels.multiply import Asking, Reduction, multiply
 from striate.engine.kernels.panels import product_tile
 from striate.engine.kernels.tile import FIRST, SECOND, SHARES
 from striate.engine.layout import Layout
@@ -33,7 +33,7 @@ class Packed(Kernel):
     """``tile``: (P, Q), P pixels by Q vectors of output channels, a group of them.
 
     ``strip``: tiles of a unit. ``cut``: its groups. ``chunk``: blocks of input channels at hand, a divisor of
-    their number. ``ahead``: see ``multiply``.
+    their number. ``far``: weights come from the third cache or memory.
     """
 
     family: ClassVar[str] = "packed"
@@ -44,7 +44,7 @@ class Packed(Kernel):
     strip: int
     cut: int
     chunk: int
-    ahead: int
+    far: bool
     finish: Finish
 
     @property
@@ -179,21 +179,22 @@ class Packed(Kernel):
             ]
             if added:
                 arguments.append((work.buffer("added"), to.plus(added.start, to.times(block, added.block))))
-            to.run(code, *arguments, numbers=[self._pixel(to, to.plus(first, place))])
+            to.run(code, *arguments, numbers=[self._pixel(to, to.plus(first, place)), place])
 
     def _one_tile(self, work: Work, starts: bool, ends: bool) -> Emitter:
-        """A function (packed, weights, bias, sums, target[, added]; first pixel): a chunk of a tile."""
+        """A function (packed, weights, bias, sums, target[, added]; first pixel, which tile): a chunk of a tile."""
         added, (p, q), lanes = self.finish.added, self.tile, work.to.lanes
         name = f"{self.symbol}_tile{int(starts)}{int(ends)}"
-        to = Emitter(work.to.mod, name, work.to.target, 6 if added else 5, 1, inner=True)
+        to = Emitter(work.to.mod, name, work.to.target, 6 if added else 5, 2, inner=True)
         packed, weights, bias, held, result, *more = to.memories
         pixel = to.parameter(0, 0, self.target.pixels - p)
+        asking = Asking(self.panel, self.strip, to.parameter(1, 0, self.strip - 1)) if self.far else None
         places = [(i, j, (i * q + j) * lanes) for i in range(p) for j in range(q)]
         sums: list[list[object]] = [[] for _ in range(p)]
         for i, j, place in places:
             sums[i].append(to.variable(to.get(bias, j * lanes) if starts else to.get(held, place)))
         parts = [Reduction([(self.chunk, p * lanes, lanes)], lanes)]
-        multiply(to, parts, packed, weights, [0], [i * lanes for i in range(p)], sums, self.ahead)
+        multiply(to, parts, packed, weights, [0], [i * lanes for i in range(p)], sums, asking)
         there = self._offsets(to, self.target, pixel) if ends else []
         beside = self._offsets(to, added, pixel) if ends and added else there
         for i, j, place in places:
@@ -230,8 +231,7 @@ def packed(
     pieces = -(-2 * SHARES // -(-tiles // strip))  # of the groups, so that all threads have about as much
     parts = next(n for n in range(groups, 0, -1) if groups % n == 0 and (n <= pieces or n == 1))
     far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
-    ahead = chunk * source.lanes * q * target.lanes if far else 0
-    return Packed(source, target, stride, tile, strip, groups // parts, chunk, ahead, finish)
+    return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish)
 
 
 def pays(source: Layout, target: Layout, stride: tuple[int, int]) -> bool:

@@ -29,7 +29,6 @@ SHALLOW = 512  # multiply-adds for one value: below it results and the next inpu
 FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
 FRESH_ROOM = FIRST * 5 // 4  # bytes of weights transformed in a call that are at hand
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
-AHEAD = 4096  # values: weights from far away are asked for long before they are needed
 
 
 def rate(size: int) -> float:
@@ -85,7 +84,7 @@ def direct_tiles(
     shallow = window.taps * span <= SHALLOW
     step = window.stride[1] * source.lanes if shallow and window.taps == 1 else 0
     return tuple(
-        replace(tile, ahead=AHEAD if total > SECOND // 2 else 0, following=tile.pixels * step, touch=shallow)
+        replace(tile, far=total > SECOND // 2, following=tile.pixels * step, touch=shallow)
         for _, tile in sorted(found.values(), key=lambda one: one[0])
     )
 
@@ -181,7 +180,7 @@ def winograd_schemes(
             if turn(p, q, machine.registers) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
                 continue
             groups, all_turns = -(-target.blocks // q), -(-tiles // p)
-            far = AHEAD if 4 * (m + 2) ** 2 * source.channels * target.channels > SECOND // 2 else 0
+            far = 4 * (m + 2) ** 2 * source.channels * target.channels > SECOND // 2
             for turns in sorted({-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}):
                 for together in (1, 2, 4, 8):
                     whole = turns == all_turns
@@ -193,7 +192,7 @@ def winograd_schemes(
                         yield scheme
                         if turns == all_turns and together == 1 and stride == 1 and taps == 3:
                             for fresh in (2, 4, 8):
-                                anew = replace(scheme, ahead=0, fresh=fresh)
+                                anew = replace(scheme, far=False, fresh=fresh)
                                 if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
                                     yield anew
 

@@ -41,9 +41,9 @@ class Tiling:
 
     ``tile``: (P, Q), the sums in registers: P tiles by Q vectors of output channels, a group of them.
     ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
-    divisor of their number. ``ahead``: see ``multiply``. ``fresh``: blocks of input channels, a divisor of
-    their number, whose weights are transformed together in every call (then ``round`` is 1); 0: weights come
-    transformed.
+    divisor of their number. ``far``: weights come from the third cache or memory. ``fresh``: blocks of input
+    channels, a divisor of their number, whose weights are transformed together in every call (then ``round``
+    is 1); 0: weights come transformed.
     """
 
     source: Layout
@@ -54,7 +54,7 @@ class Tiling:
     turns: int
     round: int
     finish: Finish
-    ahead: int = 0
+    far: bool = False
     fresh: int = 0
     stride: int = 1
     taps: int = 3

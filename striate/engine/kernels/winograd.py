@@ -25,7 +25,7 @@ from dataclasses import dataclass
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.kernel import Work
-from striate.engine.kernels.multiply import LINE, Reduction, multiply
+from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.tiling import PHASES, Tiling
 from striate.engine.kernels.toom_cook import columns_times, rows_times
 
@@ -78,11 +78,12 @@ class Scheme(Tiling):
         return to
 
     def product(self, work: Work, name: str, phases: int = 1) -> Emitter:
-        """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M).
+        """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M; turn).
 
         With fresh weights, the sum over those at hand is added to what M has.
         """
-        to = Emitter(work.to.mod, name, work.to.target, 3, inner=True)
+        to = Emitter(work.to.mod, name, work.to.target, 3, 1, inner=True)
+        turn = to.parameter(0, 0, self.turns - 1)
         v, weights, m = to.memories
         (p, q), lanes = self.tile, to.lanes
         places = [[(j * self.together + i) * lanes for j in range(q)] for i in range(p)]
@@ -97,7 +98,8 @@ class Scheme(Tiling):
         parts = [Reduction([(full, step, lanes)], lanes)] if full else []
         if rest:
             parts.append(Reduction([], rest, full * step, full * lanes))
-        multiply(to, parts, v, weights, [0], [i * lanes for i in range(p)], sums, self.ahead)
+        asking = Asking(self.weights, self.turns, turn) if self.far else None
+        multiply(to, parts, v, weights, [0], [i * lanes for i in range(p)], sums, asking)
         for row, variables in zip(places, sums, strict=True):
             for place, variable in zip(row, variables, strict=True):
                 to.put(to.read(variable), m, place)
@@ -154,6 +156,7 @@ class Scheme(Tiling):
                 (v[0], to.plus(v[1], to.times(position, self.v_step), to.times(rows, lanes))),
                 (u[0], to.plus(u[1], to.times(group, each))),
                 (m[0], to.plus(m[1], to.times(position, self.m_step), to.times(place, lanes))),
+                numbers=[turn],
             )
 
     def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int]]:
