@@ -182,7 +182,7 @@ class Packed(Kernel):
             to.run(code, *arguments, numbers=[self._pixel(to, to.plus(first, place)), place])
 
     def _one_tile(self, work: Work, starts: bool, ends: bool) -> Emitter:
-        """A function (packed, weights, bias, sums, target[, added]; first pixel, which tile): a chunk of a tile."""
+        """A function (packed, weights, bias, sums, target[, added]; pixel, place): a chunk of a tile."""
         added, (p, q), lanes = self.finish.added, self.tile, work.to.lanes
         name = f"{self.symbol}_tile{int(starts)}{int(ends)}"
         to = Emitter(work.to.mod, name, work.to.target, 6 if added else 5, 2, inner=True)
@@ -230,6 +230,8 @@ def packed(
     strip = -(-tiles // min(tiles, _strips(source, target)))
     pieces = -(-2 * SHARES // -(-tiles // strip))  # of the groups, so that all threads have about as much
     parts = next(n for n in range(groups, 0, -1) if groups % n == 0 and (n <= pieces or n == 1))
+    if parts * -(-tiles // strip) < SHARES:  # their number has no such divisor: pixels are cut instead
+        strip = -(-tiles // min(tiles, SHARES))
     far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
     return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish)
 
