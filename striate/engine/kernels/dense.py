@@ -18,10 +18,11 @@ from striate.engine.emit import I64, Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.panels import Panels, one_row
+from striate.engine.kernels.panels import LINE, Panels, one_row
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
+AHEAD = 2048  # values: how far ahead weights are asked for
 PART = 2**17  # bytes of weights that stay in the second-level cache
 Array = NDArray[np.float32]
 
@@ -144,6 +145,9 @@ class Dense(Kernel):
             first = to.plus(to.times(block, row), pixel)
             for lane in range(lanes):
                 images_here = [(memory, to.plus(at, lane)) for memory in sources]
+                row_at = to.times(to.plus(first, lane), vectors * lanes)
+                for line in range(0, vectors * lanes, max(LINE, lanes)):
+                    to.prefetch(weights, to.plus(row_at, line + AHEAD))
                 one_row(to, images_here, weights, to.plus(first, lane), sums)
         for target, values in zip(targets, sums, strict=True):
             for q, variable in enumerate(values):

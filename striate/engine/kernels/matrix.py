@@ -75,7 +75,8 @@ class Matrix(Kernel):
 
     def body(self, work: Work) -> None:
         to, panels = work.to, self.panels
-        product = Product(panels, self.source, self.target, self.finish)
+        turns = 0 if self.together else self.tiles
+        product = Product(panels, self.source, self.target, self.finish, turns)
         whole, rest = panels.blocks // panels.tile[1], panels.rest
         wide = product.code(to, f"{self.symbol}_tile", panels.tile[1]) if whole else None
         narrow = product.code(to, f"{self.symbol}_rest", rest) if rest else None
@@ -84,7 +85,7 @@ class Matrix(Kernel):
             with to.loop(count) as turn:
                 pixel = to.times(to.plus(first, turn), panels.tile[0])
                 pixel = to.least(pixel, self.source.pixels - panels.tile[0])  # the last may repeat some
-                product.call(to, inner, work.buffer, group, pixel)
+                product.call(to, inner, work.buffer, group, pixel, turn)
 
         if self.together:
             first = to.times(work.unit, self.together)

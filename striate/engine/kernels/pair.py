@@ -142,16 +142,17 @@ class PairKernel(Kernel):
     def _unit(self, work: Work, strip: Number, group: Number, vectors: int) -> None:
         to, wide, panels = work.to, self.wide, self.panels
         starts, _, begins = self._spans()
-        product = Product(panels, self.source, wide, self.between)
+        tiles = -(-wide.pixels // panels.tile[0])
+        product = Product(panels, self.source, wide, self.between, tiles)
         tile = product.code(to, f"{self.symbol}_tile{vectors}", vectors)
         above = to.times(to.entry_of(starts, strip), self.source.width)
 
         def buffer(name: str) -> Memory:
             return work.scratch if name == "target" else work.buffer(name)
 
-        with to.loop(-(-wide.pixels // panels.tile[0])) as turn:
+        with to.loop(tiles) as turn:
             pixel = to.least(to.times(turn, panels.tile[0]), wide.pixels - panels.tile[0])
-            product.call(to, tile, buffer, group, to.plus(above, pixel), (0, pixel))
+            product.call(to, tile, buffer, group, to.plus(above, pixel), turn, (0, pixel))
         row = Row(self.window, self.tile, (tuple(range(to.lanes)),), wide.row, self.target.width, self.finish)
         code = row.code(to, f"{self.symbol}_row{vectors}")
         begin, first = to.entry_of(begins, strip), to.entry_of(self._firsts(), strip)

@@ -17,11 +17,10 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.multiply import fits_registers
+from striate.engine.kernels.multiply import Asking, fits_registers
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
-AHEAD = 2048  # values: how far ahead weights are asked for
 PANEL = 2**14  # bytes of weights that stay in the first-level cache from tile to tile
 NEAR_BYTES = 12.0  # a cycle, of weights from the second-level cache
 LINE = 16  # values in a cache line
@@ -101,25 +100,31 @@ class Place:
 
 @dataclass(frozen=True)
 class Product:
-    """Writes the code of one tile. Pixels of source and target are numbered from their own first one."""
+    """Writes the code of one tile. Pixels of source and target are numbered from their own first one.
+
+    ``turns``: tiles that share a group's weights before the next group begins; 0: all weights are near.
+    """
 
     panels: Panels
     source: Layout
     target: Layout
     finish: Finish
+    turns: int = 0
 
     def code(self, to: Emitter, name: str, vectors: int) -> Emitter:
-        """A function (source, weights, bias, target[, added]; first pixel there, here) for ``vectors``."""
+        """A function (source, weights, bias, target[, added]; first pixel there, here, turn)."""
         added, source, pixels = self.finish.added, self.source, self.panels.tile[0]
-        inner = Emitter(to.mod, name, to.target, 5 if added else 4, 2, inner=True)
+        inner = Emitter(to.mod, name, to.target, 5 if added else 4, 3, inner=True)
         image, weights, bias, result, *more = inner.memories
         first = inner.parameter(0, 0, source.pixels - pixels)
         here = inner.parameter(1, 0, self.target.pixels - pixels)
+        turn = inner.parameter(2, 0, max(0, self.turns - 1))
+        asking = Asking(self.panels.group, self.turns, turn) if self.turns else None
         sums = [
             [inner.variable(inner.get(bias, q * inner.lanes)) for q in range(vectors)] for _ in range(pixels)
         ]
         seen = Place(source).offsets(inner, first, pixels)
-        multiply(inner, image, weights, self.panels, source.block, seen, sums)
+        multiply(inner, image, weights, self.panels, source.block, seen, sums, asking)
         there = Place(self.target).offsets(inner, here, pixels)
         beside = Place(added).offsets(inner, here, pixels) if added else there
         for p, row in enumerate(sums):
@@ -137,6 +142,7 @@ class Product:
         buffers: Callable[[str], Memory],
         group: Number,
         pixel: Number,
+        turn: Number,
         here: tuple[Number, Number] | None = None,
     ) -> None:
         """The tile of one group at ``pixel``; ``here``: the target's (first block, pixel), if others."""
@@ -150,7 +156,7 @@ class Product:
         ]
         if self.finish.added:
             arguments.append((buffers("added"), Place(self.finish.added).start(to, block, place)))
-        to.run(inner, *arguments, numbers=[pixel, place])
+        to.run(inner, *arguments, numbers=[pixel, place, turn if self.turns else 0])
 
 
 def multiply(
@@ -161,14 +167,17 @@ def multiply(
     step: int,
     pixels: list[Number],
     sums: list[list[object]],
+    asking: Asking | None = None,
 ) -> None:
     """sums[p][q] += sum over input channels of image[pixel p] * weights[channel][vector q].
 
-    ``step``: from one block of input channels to the next.
+    ``step``: from one block of input channels to the next. ``asking``: None: weights are near.
     """
     lanes = to.lanes
 
     def channels(block: Number, row: Number, count: int) -> None:
+        if asking:
+            asking.write(to, weights, row, len(sums[0]) * lanes, count)
         for channel in range(count):
             seen = [(image, to.plus(block, pixel, channel)) for pixel in pixels]
             one_row(to, seen, weights, to.plus(row, channel), sums)
@@ -190,8 +199,6 @@ def one_row(
     """sums[p][q] += value p * vector q of a row of weights, for the values at the places ``seen``."""
     lanes, vectors = to.lanes, len(sums[0])
     at = to.times(row, vectors * lanes)
-    for line in range(0, vectors * lanes, max(LINE, lanes)):
-        to.prefetch(weights, to.plus(at, line + AHEAD))
     weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(vectors)]
     for (memory, place), row_of_sums in zip(seen, sums, strict=True):
         value = to.spread(memory, place)
