@@ -76,6 +76,7 @@ class _Helper:
     def answers(self) -> dict[str, bytes]:
         found: list[bytes] = []
         if self.alive:
+            self._write("")  # the end: a child forked meanwhile may hold the pipe open
             with suppress(OSError, ValueError):
                 self._process.stdin.close()  # type: ignore[union-attr]
             self._reader.join()
@@ -102,7 +103,7 @@ def help_out() -> None:
     """What the helper does: it reads a target, then a module after the other."""
     given, answer = sys.stdin.buffer, sys.stdout.buffer
     target = Target(**json.loads(_get(given) or b"{}"))
-    while (text := _get(given)) is not None:
+    while text := _get(given):
         _put(answer, object_code(text.decode(), target))
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import threading
 from pathlib import Path
 
 import pytest
@@ -47,6 +49,19 @@ def test_a_helper_makes_the_same_code(own_cache: Path, monkeypatch: pytest.Monke
     assert len(asked) == len(compiled_here) == file.MUCH / 2  # the other half came from the helper
     assert found == alone(monkeypatch, kernels())
     assert len(list(own_cache.iterdir())) == file.MUCH
+
+
+def test_a_helper_ends_though_a_forked_child_holds_its_pipe() -> None:
+    (kernel,) = kernels(1)
+    helper = file._Helper(host_target())
+    helper.ask(kernel.symbol, str(kernel.emit(host_target())))
+    held = os.dup(helper._process.stdin.fileno())  # type: ignore[union-attr]
+    found: list[dict[str, bytes]] = []
+    asking = threading.Thread(target=lambda: found.append(helper.answers()))
+    asking.start()
+    asking.join(20)
+    os.close(held)
+    assert found and kernel.symbol in found[0]
 
 
 def test_what_is_in_the_cache_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
