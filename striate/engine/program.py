@@ -228,6 +228,7 @@ class Program:
         """Buffers for so many images; kept, and replaced when more come."""
         if images <= self._images:
             return
+        self._images = 0  # until all is in place: a child may be forked in between
         plan = self.plan
         if guarded():
             self._arena = {name: allocate(size * images) for name, size in plan.sizes.items()}
@@ -237,23 +238,23 @@ class Program:
                 name: whole[plan.places[name] * images :][: size * images]
                 for name, size in plan.sizes.items()
             }
-        self._images = images
         self._views, self._ports = {}, {}
         self._tables = []
         for row, step in zip(self._table, self._steps, strict=False):
             part = step.part
-            addresses = np.array([self._address(part, o) for o in part.kernel.operands], np.int64)
+            addresses = np.array([self._address(part, o, images) for o in part.kernel.operands], np.int64)
             self._tables.append(addresses)
             code = self.loaded.addresses[part.kernel.symbol]
             row[:] = code, addresses.ctypes.data, part.kernel.units, part.kernel.whole_batch, part.wait
+        self._images = images
 
-    def _address(self, part: Part, operand: Operand) -> int:
+    def _address(self, part: Part, operand: Operand, images: int) -> int:
         """Where the operand lies, if it has the size that the kernel's addresses were proved for."""
         if operand.name in part.constants:
             buffer, images = part.constants[operand.name], 1
         else:
             name = part.values[operand.name]
-            buffer, images = self._arena[self.plan.buffers.get(name, name)], self._images
+            buffer = self._arena[self.plan.buffers.get(name, name)]
         if buffer.size != operand.size * images:
             raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
         return int(buffer.ctypes.data)

@@ -105,6 +105,20 @@ def test_a_forked_child_can_go_on(shared: tuple[Program, dict[str, np.ndarray], 
         np.testing.assert_array_equal(memory, before[name])
 
 
+def test_buffers_that_were_half_replaced_are_made_anew(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As a child finds them that is forked while another thread makes room for a larger batch."""
+    graph = heavy_network()
+    weights, inputs = random_weights(graph), random_inputs(graph, 2)
+    program, one = program_of(graph, weights), {name: x[:1] for name, x in inputs.items()}
+    (before,) = program(one, ("n8",))
+    with monkeypatch.context() as patch:
+        patch.setattr(program, "_address", lambda *_: 1 // 0)
+        with pytest.raises(ZeroDivisionError):
+            program(inputs, ("n8",))
+    (after,) = program(one, ("n8",))
+    np.testing.assert_array_equal(after, before)
+
+
 def test_a_piece_of_a_batch_at_a_time(
     shared: tuple[Program, dict[str, np.ndarray], np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
