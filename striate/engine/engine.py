@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -59,6 +60,11 @@ class Engine:
         self.threads, self.exact, self.tune = checked_threads(threads), exact, tune
         self._limit = numpy_limit(threads)
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
+        self._fresh()
+        _ENGINES.add(self)
+
+    def _fresh(self) -> None:
+        """A lock of this process: a forked child must not wait for a thread that it does not have."""
         self._lock = threading.RLock()
 
     @cached_property
@@ -181,3 +187,15 @@ def _switched_off() -> str | None:
     if os.environ.get(SWITCH) == "reference":
         return f"{SWITCH}=reference is set"
     return None
+
+
+_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
+
+
+def _after_fork() -> None:
+    for engine in list(_ENGINES):
+        engine._fresh()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_after_fork)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Iterable
 from functools import cache
@@ -15,6 +16,8 @@ if TYPE_CHECKING:
     from llvmlite import ir
 
 _LOCK = threading.Lock()  # LLVM's parser, and our one-time set-up
+if hasattr(os, "register_at_fork"):  # a child gets LLVM between two modules, never in the middle of one
+    os.register_at_fork(before=_LOCK.acquire, after_in_parent=_LOCK.release, after_in_child=_LOCK.release)
 
 
 @cache

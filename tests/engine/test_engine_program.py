@@ -18,11 +18,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate import ops
+from striate.bundle import Bundle
 from striate.engine import cache
 from striate.engine.compiled import OutOfBoundsError
 from striate.engine.crew import Crew
 from striate.engine.index import Index, Memory
 from striate.engine.memory import Life, arrange
+from striate.engine.network import Network
 from striate.engine.program import WORTH_SHARING, Program
 from striate.graph.graph import Graph, Node
 from striate.reference import run
@@ -117,6 +119,32 @@ def test_buffers_that_were_half_replaced_are_made_anew(monkeypatch: pytest.Monke
             program(inputs, ("n8",))
     (after,) = program(one, ("n8",))
     np.testing.assert_array_equal(after, before)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="only systems with fork can fork")
+@pytest.mark.filterwarnings("ignore:.*fork:DeprecationWarning")
+def test_a_child_waits_for_no_thread_that_compiles_in_its_parent() -> None:
+    graph = chain(ops.Conv2d(1, 4, 3), ops.Flatten(), shape=(1, 6, 6))
+    network = Network(Bundle(graph, random_weights(graph), (), {}, {}), threads=1)
+    inside, leave = threading.Event(), threading.Event()
+
+    def compiling() -> None:
+        with network._engine._lock:
+            inside.set()
+            leave.wait(60)
+
+    other = threading.Thread(target=compiling)
+    other.start()
+    assert inside.wait(60)
+    context = multiprocessing.get_context("fork")
+    child = context.Process(target=network, args=(random_inputs(graph, 1)["x0"],))
+    child.start()
+    child.join(60)
+    leave.set()
+    other.join()
+    if child.exitcode is None:
+        child.kill()
+    assert child.exitcode == 0
 
 
 def test_a_piece_of_a_batch_at_a_time(
