@@ -238,8 +238,7 @@ class Program:
                 name: whole[plan.places[name] * images :][: size * images]
                 for name, size in plan.sizes.items()
             }
-        self._views, self._ports = {}, {}
-        self._tables = []
+        self._views, self._ports, self._tables = {}, {}, []
         for row, step in zip(self._table, self._steps, strict=False):
             part = step.part
             addresses = np.array([self._address(part, o, images) for o in part.kernel.operands], np.int64)
