@@ -13,6 +13,7 @@ From a network to an answer:
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many
     tuning       forms of a layer, measured              layer_errors  net.plan(check=True)
+    fork         what a forked child makes anew
 
 From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
 ``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import threading
-import weakref
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import suppress
@@ -23,6 +22,7 @@ from numpy.typing import NDArray
 
 from striate.engine import stored
 from striate.engine.choose import Settings
+from striate.engine.fork import renew_in_children
 from striate.engine.program import Program
 from striate.engine.stage import NotLowerableError
 from striate.engine.target import host
@@ -60,10 +60,9 @@ class Engine:
         self.threads, self.exact, self.tune = checked_threads(threads), exact, tune
         self._limit = numpy_limit(threads)
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
-        self._fresh()
-        _ENGINES.add(self)
+        renew_in_children(self)
 
-    def _fresh(self) -> None:
+    def renew(self) -> None:
         """A lock of this process: a forked child must not wait for a thread that it does not have."""
         self._lock = threading.RLock()
 
@@ -187,15 +186,3 @@ def _switched_off() -> str | None:
     if os.environ.get(SWITCH) == "reference":
         return f"{SWITCH}=reference is set"
     return None
-
-
-_ENGINES: weakref.WeakSet[Engine] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for engine in list(_ENGINES):
-        engine._fresh()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import sys
 import threading
-import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -20,6 +18,7 @@ from numpy.typing import NDArray
 from striate.engine.choose import Part
 from striate.engine.compiled import DRIVER, FIELDS, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
+from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate, guarded
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.stage import Outside
@@ -77,10 +76,9 @@ class Program:
         self._own = [scratch.ctypes.data for scratch in self._scratch]
         self._work = sum(step.part.kernel.multiply_adds for step in steps)
         self.at_once = min(MOST_IMAGES, max(1, ARENA // max(1, plan.arena)))
-        self._fresh()
-        _PROGRAMS.add(self)
+        renew_in_children(self)
 
-    def _fresh(self) -> None:
+    def renew(self) -> None:
         """A lock and workers of this process."""
         self._lock, self._crew = threading.Lock(), Crew()
 
@@ -288,13 +286,3 @@ def _give_way() -> int:
 _GIVE_WAY = _give_way()
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 _PROTOTYPE = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _POINTER, _POINTER, _NUMBER)
-_PROGRAMS: weakref.WeakSet[Program] = weakref.WeakSet()
-
-
-def _after_fork() -> None:
-    for program in list(_PROGRAMS):
-        program._fresh()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_after_fork)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -17,7 +18,7 @@ from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import packed, pays
 from striate.engine.kernels.panels import product_tiles
-from striate.engine.kernels.tile import direct_tiles, images_together, winograd_kinds, winograd_scheme
+from striate.engine.kernels.tile import direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
 from striate.engine.layout import Frame, Layout
@@ -83,9 +84,9 @@ class Convolution(Recipe):
         ]
         if self._is_product(source, target):
             return [*self._products(source, target, finish, values), direct[0]]
-        best, schemes = self._schemes(source, target, finish)
+        pays, schemes = self._schemes(source, target, finish)
         winograd = [self._winograd(one, values, partial(one.pack, self.weight, bias)) for one in schemes]
-        return [*winograd, *direct] if best else [*direct, *winograd]
+        return [*winograd, *direct] if pays else [*direct, *winograd]
 
     def _products(
         self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]
@@ -99,7 +100,7 @@ class Convolution(Recipe):
             found.append(_form(strided, values, partial(strided.pack, weight, bias)))
         if self._is_matrix(source, target):
             tiles = product_tiles(source.pixels, target.blocks, source.channels, machine)[:MOST_TILES]
-            straight = [matrix(source, target, finish, machine, tile) for _, tile in tiles]
+            straight = [matrix(source, target, finish, tile) for _, tile in tiles]
             others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
             found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
         return found
@@ -134,9 +135,8 @@ class Convolution(Recipe):
             return False, []
         if (taps, stride) not in WINOGRAD:
             return False, []
-        given = source, target, self.window.before, finish, self.settings.target, stride, taps
-        best, kinds = winograd_scheme(*given), winograd_kinds(*given)
-        return best is not None, list(dict.fromkeys([best, *kinds] if best else kinds))
+        pays, kinds = winograd_kinds(source, target, self.window.before, self.settings.target, stride, taps)
+        return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     @staticmethod
     def _winograd(scheme: Scheme, values: Mapping[str, str], pack: Pack) -> Form:

@@ -8,7 +8,7 @@ import numpy as np
 
 from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.pair import PairKernel, all_paired
+from striate.engine.kernels.pair import PairKernel, paired
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
 from striate.engine.stage import Pair, Stage
@@ -27,7 +27,7 @@ class Paired(Recipe):
         source, target = layouts[stage.inputs[0].root], layouts[stage.output.root]
         finish, more = finish_of(stage, layouts)
         values = {"source": stage.inputs[0].root, "target": stage.output.root, **more}
-        kernels = all_paired(
+        kernels = paired(
             source, target, Finish(stage.op.words), window_of(stage.op.second), finish, self.settings
         )
         return [Form((Part(kernel, values),), (partial(self._pack, kernel),)) for kernel in kernels]

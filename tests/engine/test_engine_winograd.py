@@ -28,10 +28,10 @@ FORMS = {
 def force(monkeypatch: pytest.MonkeyPatch, m: int, form: Callable[[Scheme], bool]) -> None:
     """Of all schemes that are thought of, the first of this form, whatever it costs."""
 
-    def forced(*sizes: Any) -> Scheme:
-        return next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme))
+    def forced(*sizes: Any) -> tuple[bool, tuple[Scheme]]:
+        return True, (next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme)),)
 
-    monkeypatch.setattr(recipe_convolution, "winograd_scheme", forced)
+    monkeypatch.setattr(recipe_convolution, "winograd_kinds", forced)
 
 
 @pytest.mark.parametrize("m", [2, 4])

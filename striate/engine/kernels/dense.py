@@ -18,7 +18,8 @@ from striate.engine.emit import I64, Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.panels import LINE, Panels, one_row
+from striate.engine.kernels.multiply import LINE
+from striate.engine.kernels.panels import Panels, one_row
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 

@@ -13,19 +13,15 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.panels import Panels, Product, product_tile
+from striate.engine.kernels.panels import Panels, Product
 from striate.engine.layout import Layout
-from striate.engine.target import Target
 
 NEAR = 2**17  # bytes of weights that stay in the second-level cache while pixels pass by
 NEAREST = 2**14  # bytes of the map that stay in the first-level cache while weights pass by
 
 
-def matrix(
-    source: Layout, target: Layout, finish: Finish, machine: Target, tile: tuple[int, int] | None = None
-) -> Matrix:
-    """The kernel for these maps, with the tile and the order that are estimated to be fastest."""
-    tile = tile or product_tile(source.pixels, target.blocks, source.channels, machine)
+def matrix(source: Layout, target: Layout, finish: Finish, tile: tuple[int, int]) -> Matrix:
+    """The kernel for these maps with this tile, in the order that is estimated to be fastest."""
     panels = Panels(source.channels, target.blocks, target.lanes, tile)
     tiles = -(-source.pixels // tile[0])
     together = 0

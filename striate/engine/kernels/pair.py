@@ -179,15 +179,8 @@ class PairKernel(Kernel):
 
 def paired(
     source: Layout, target: Layout, between: Finish, window: Window, finish: Finish, settings: Settings
-) -> PairKernel:
-    """The kernel for these maps: as tall a strip as the cache holds, and the tile that then is fastest."""
-    return all_paired(source, target, between, window, finish, settings)[0]
-
-
-def all_paired(
-    source: Layout, target: Layout, between: Finish, window: Window, finish: Finish, settings: Settings
 ) -> list[PairKernel]:
-    """The estimated best; the same with other tiles, the best of each number of vectors; lower strips."""
+    """The estimated best: as tall a strip as the cache holds; the same with another tile; lower strips."""
     registers = settings.target.registers
     tile = product_tile(source.pixels, target.blocks, source.channels, settings.target)
 

@@ -17,13 +17,12 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.multiply import Asking, fits_registers
+from striate.engine.kernels.multiply import LINE, Asking, fits_registers
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
 PANEL = 2**14  # bytes of weights that stay in the first-level cache from tile to tile
 NEAR_BYTES = 12.0  # a cycle, of weights from the second-level cache
-LINE = 16  # values in a cache line
 Array = NDArray[np.float32]
 
 

@@ -55,18 +55,13 @@ def tiles_in_registers(values: int, vectors: int, registers: int) -> Iterator[tu
 
 
 @lru_cache(maxsize=4096)
-def direct_tile(
-    source: Layout, target: Layout, window: Window, span: int, blocks: int, machine: Target
-) -> Tile:
-    """The tile with the least estimated time; ``blocks``: output vectors that see the same input."""
-    return direct_tiles(source, target, window, span, blocks, machine)[0]
-
-
-@lru_cache(maxsize=4096)
 def direct_tiles(
     source: Layout, target: Layout, window: Window, span: int, blocks: int, machine: Target
 ) -> tuple[Tile, ...]:
-    """For every number of vectors the best tile, those of the least estimated time first."""
+    """For every number of vectors the best tile, the least estimated time first.
+
+    ``blocks``: output vectors that see the same input.
+    """
     found: dict[int, tuple[float, Tile]] = {}
     for columns in range(1, min(target.width, machine.registers) + 1):
         runs_a_row = -(-target.width // columns)
@@ -114,64 +109,33 @@ def direct_cycles(
 # --- Winograd -------------------------------------------------------------------------------------------
 
 
-def winograd_scheme(
-    source: Layout,
-    target: Layout,
-    before: tuple[int, int],
-    finish: Finish,
-    machine: Target,
-    stride: int = 1,
-    taps: int = 3,
-) -> Scheme | None:
-    """The cheapest of F(4x4) and F(2x2), or None where the plain sum is estimated to be as fast."""
-    plain, schemes = _cheapest(source, target, before, machine, stride, taps)
-    if not schemes or schemes[0][0] >= plain:
-        return None
-    return replace(schemes[0][1], finish=finish)
-
-
-def winograd_kinds(
-    source: Layout,
-    target: Layout,
-    before: tuple[int, int],
-    finish: Finish,
-    machine: Target,
-    stride: int = 1,
-    taps: int = 3,
-) -> list[Scheme]:
-    """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly."""
-    _, schemes = _cheapest(source, target, before, machine, stride, taps)
-    return [replace(scheme, finish=finish) for cycles, scheme in schemes if cycles < 2 * schemes[0][0]]
-
-
 @lru_cache(maxsize=4096)
-def _cheapest(
-    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int, taps: int
-) -> tuple[float, list[tuple[float, Scheme]]]:
-    """Cycles of the plain sum; those of the cheapest scheme of every kind, the least first."""
+def winograd_kinds(
+    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int = 1, taps: int = 3
+) -> tuple[bool, tuple[Scheme, ...]]:
+    """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly.
+
+    The best first, and before them whether it is estimated to beat the plain sum. They have no finish yet.
+    """
     window = Window((taps, taps), (stride, stride), before=before)
-    plain = direct_tile(source, target, window, source.channels, target.blocks, machine)
+    plain = direct_tiles(source, target, window, source.channels, target.blocks, machine)[0]
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
-    for scheme in winograd_schemes(source, target, before, Finish(), machine, stride, taps):
+    for scheme in winograd_schemes(source, target, before, machine, stride, taps):
         cycles = winograd_cycles(scheme, machine)
         kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
         if kind not in found or cycles < found[kind][0]:
             found[kind] = cycles, scheme
-    schemes = sorted(found.values(), key=lambda one: one[0])
-    return direct_cycles(plain, tiles, target, window, source.channels, machine), schemes
+    least = min((cycles for cycles, _ in found.values()), default=float("inf"))
+    kinds = sorted((one for one in found.values() if one[0] < 2 * least), key=lambda one: one[0])
+    pays = least < direct_cycles(plain, tiles, target, window, source.channels, machine)
+    return pays, tuple(scheme for _, scheme in kinds)
 
 
 def winograd_schemes(
-    source: Layout,
-    target: Layout,
-    before: tuple[int, int],
-    finish: Finish,
-    machine: Target,
-    stride: int = 1,
-    taps: int = 3,
+    source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int = 1, taps: int = 3
 ) -> Iterator[Scheme]:
-    """All forms worth a thought."""
+    """All forms worth a thought, without a finish."""
     for m in (4, 2) if taps == 3 else (2,):  # either way five points and infinity at most
         if min(target.height, target.width) < m:
             continue
@@ -187,7 +151,7 @@ def winograd_schemes(
                     pieces = groups // together if whole else -(-all_turns // turns)
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
-                        scheme = Scheme(source, target, m, before, (p, q), turns, together, finish, far)
+                        scheme = Scheme(source, target, m, before, (p, q), turns, together, Finish(), far)
                         scheme = replace(scheme, stride=stride, taps=taps)
                         yield scheme
                         if turns == all_turns and together == 1 and stride == 1 and taps == 3:
