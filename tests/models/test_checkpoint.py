@@ -70,9 +70,8 @@ def test_gradients_are_the_same_recomputed_and_channels_last(name):
         for path, gradient in gradients.items():
             assert same(gradient, other_gradients[path], largest, share), path
         for path, tensor in buffers.items():
-            assert same(tensor, other_buffers[path], 1.0, share), (
-                path
-            )  # means of almost 0 are nothing but rounding
+            # means of almost 0 are nothing but rounding
+            assert same(tensor, other_buffers[path], 1.0, share), path
 
 
 def _channels_last(network):

@@ -25,12 +25,16 @@ def normal(deviation):
     return lambda weight, groups: (deviation, 7 * deviation)
 
 
-def cut(deviation, at=2.0):
-    return lambda weight, groups: (deviation * (CUT if at == 2 else 1), at * deviation)
+def cut_at_two(deviation):
+    return lambda weight, groups: (CUT * deviation, 2 * deviation)
 
 
 def uniform(bound):
     return lambda weight, groups: (bound(weight) / sqrt(3), bound(weight))
+
+
+def one_over_inputs(weight, groups):
+    return 1 / weight.shape[1], 7 / weight.shape[1]
 
 
 def he(fan, per_group=False):
@@ -52,15 +56,14 @@ CLASSES = uniform(lambda weight: 1 / sqrt(len(weight)))  # TensorFlow's Efficien
 SIGMOID = uniform(lambda weight: sqrt(3 / fan_out(weight)))  # torchvision's MNASNet
 XAVIER = uniform(lambda weight: sqrt(3 / fan_in(weight)))  # Caffe's "xavier"
 HE_UNIFORM = uniform(lambda weight: sqrt(6 / fan_in(weight)))
-ONE_OVER_INPUTS = lambda weight, groups: (1 / weight.shape[1], 7 / weight.shape[1])  # noqa: E731
 
 # fmt: off
 STARTS = {  # network: rows of layers, distribution, bias (None: any); the first that fits counts
     "alexnet_two_tower": [("conv[13]", normal(0.01), 0), ("fc8", normal(0.01), 0), ("*", normal(0.01), 1)],
     "alexnet_cifar": [("*", TORCH, None)],
-    "convnext_tiny": [("*", cut(0.02, at=100), 0)],
-    "convnext_atto": [("*", cut(0.02, at=100), 0)],
-    "convnextv2_atto": [("*", cut(0.02, at=100), 0)],
+    "convnext_tiny": [("*", normal(0.02), 0)],
+    "convnext_atto": [("*", normal(0.02), 0)],
+    "convnextv2_atto": [("*", normal(0.02), 0)],
     "densenet40_12_cifar": [("classifier", TORCH, 0), ("*", HE_IN, None)],
     "efficientnet_b0": [("classifier.*", CLASSES, 0), ("*", HE_OUT, 0)],
     "efficientnet_lite0": [("classifier", CLASSES, 0), ("*", HE_OUT_OF_GROUP, 0)],
@@ -76,7 +79,7 @@ STARTS = {  # network: rows of layers, distribution, bias (None: any); the first
     "lenet4": [("s[24]", None, None), ("*", LECUN, None)],
     "lenet5_1998": [("s[24]", None, None), ("*", LECUN, None)],
     "mnasnet0_5": [("classifier.*", SIGMOID, 0), ("*", HE_OUT, None)],
-    "mobilenet_v1_025": [("*", cut(0.09), 0)],
+    "mobilenet_v1_025": [("*", cut_at_two(0.09), 0)],
     "mobilenet_v2": [("classifier.*", normal(0.01), 0), ("*", HE_OUT, None)],
     "mobilenet_v3_small": [("classifier.*", normal(0.01), 0), ("*", HE_OUT, 0)],
     "mobilenetv4_conv_small": [("classifier", CLASSES, 0), ("*", HE_OUT_OF_GROUP, 0)],
@@ -87,7 +90,7 @@ STARTS = {  # network: rows of layers, distribution, bias (None: any); the first
     "resnext50_32x4d": [("fc", TORCH, None), ("*", HE_OUT, None)],
     "seresnet20_cifar": [("linear", TORCH, None), ("*", HE_IN, 0)],
     "shufflenet_v1_g3_cifar": [("conv1.0", normal(0.01), None), ("fc", normal(0.01), 0),
-                               ("*", ONE_OVER_INPUTS, None)],
+                               ("*", one_over_inputs, None)],
     "shufflenet_v2_x0_5": [("*", TORCH, None)],
     "squeezenet1_1": [("classifier.*", normal(0.01), 0), ("*", HE_UNIFORM, 0)],
     "squeezenet_cifar": [("*", TORCH, None)],
