@@ -11,17 +11,11 @@ stopped goes on where it was.
 
 import argparse
 import json
-import os
-import platform
-import subprocess
-import sys
-import tempfile
 import time
 from pathlib import Path
 
-import torch
+from trained import train, when_and_where
 
-from striate.machine import describe
 from striate.runs import write_atomically
 
 RAW = Path(__file__).parent / "results" / "fashion_mnist.json"
@@ -29,16 +23,7 @@ AIMS = {"5m": 0.935, "15m": 0.94}
 
 
 def trained(data: str, budget: str, seed: int) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        command = [sys.executable, "-m", "striate", "train", data, "--budget", budget, "--seed", str(seed)]
-        began = time.time()
-        done = subprocess.run([*command, "--run", str(run), "--json"], capture_output=True, text=True)
-        seconds = time.time() - began
-        if done.returncode:
-            raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-        chosen = json.loads((run / "settings.json").read_text())
-    result = json.loads(done.stdout)
+    seconds, result, chosen = train(data, ("--budget", budget), seed)
     return {
         "budget": budget,
         "seed": seed,
@@ -58,11 +43,9 @@ def publish(runs: dict, path: Path) -> None:
         f"| {run['accuracy']:.2%} | {_aim(run)} |"
         for run in sorted(runs.values(), key=lambda run: (len(run["budget"]), run["budget"], run["seed"]))
     ]
-    about, dates = describe(), sorted({run["date"] for run in runs.values()})
     text = f"""# Accuracy of the default recipe on Fashion-MNIST
 
-{" to ".join(dict.fromkeys(dates[:1] + dates[-1:]))}, {about["processor"]}, {os.cpu_count()} cores, \
-torch {torch.__version__}, Python {platform.python_version()}. `bench/fashion_mnist.py`: `striate train fashion-mnist
+{when_and_where(runs)}. `bench/fashion_mnist.py`: `striate train fashion-mnist
 --budget TIME`, no other option; all 60,000 training images (a few held out to calibrate), accuracy on the 10,000 test
 images. Seconds from process start to its end, report and bundle included.
 

@@ -110,6 +110,7 @@ def main() -> None:
             minutes += float(before[6])
             bad += f" ({sum(counts.values())} run again)"
             counts["passed"] += int(before[3])
+            counts["skipped"] += int(before[5])
         cells = [room, f"{datetime.now(UTC):%Y-%m-%d}", str(counts["passed"]), bad, str(counts["skipped"])]
         cells += [f"{minutes:.1f}"]
         row = f"| {' | '.join([*cells, str(asked.n), machine()])} |"

@@ -21,6 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
+from rivals import torchvision_operators
 from safetensors.torch import save_file
 from torch import nn
 
@@ -28,12 +29,7 @@ LIMIT = 1e-10
 RESULT = Path(__file__).parent / "results" / "parity.md"
 LARGE = 30_000_000  # parameters from which the images are small
 
-# torchvision registers its operators from a C++ library that may not fit a CPU build of torch; the networks
-# use none of them, but its Python files expect these two to be there.
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-for operator in ("nms", "qnms"):
-    if not hasattr(torch.ops.torchvision, operator):
-        OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+torchvision_operators.declare()
 
 import timm  # noqa: E402
 import torchvision  # noqa: E402

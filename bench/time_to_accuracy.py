@@ -1,8 +1,9 @@
 """How soon is Fashion-MNIST (60,000 images) learned? striate beside the examples of PyTorch, Keras and fastai.
 
 Each run is a process of its own, alone on the machine; the clock starts when the process is started. striate runs a
-recipe for each target, and its time runs until the process ends, report and bundle included. A rival trains until an epoch's test accuracy reaches the highest target, its evaluations included;
-when it passed the lower ones is read from the same run. After --cap seconds it is stopped: it was not there.
+recipe for each target, and its time runs until the process ends, report and bundle included. A rival trains until an
+epoch's test accuracy reaches the highest target, its evaluations included; when it passed the lower ones is read from
+the same run. After --cap seconds it is stopped: it was not there.
 
     python bench/time_to_accuracy.py [--minutes 25] [--cap 240] [--seeds 5,5,3] [--rival-seeds 1] [--packages FOLDER]
 
@@ -23,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from time_to_accuracy_table import RAW, publish
+from trained import train
 
 HERE = Path(__file__).parent
 RECIPES = {  # target: what striate train is given; docs/log.md says how they were chosen
@@ -57,15 +59,7 @@ class Work:
 
 
 def ours(work: Work, options: argparse.Namespace) -> dict:
-    with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-m", "striate", "train", options.data, *RECIPES[work.target].split()]
-        command += ["--seed", str(work.seed), "--run", f"{folder}/run", "--json"]
-        began = time.time()
-        done = subprocess.run(command, capture_output=True, text=True)
-        seconds = time.time() - began
-    if done.returncode:
-        raise SystemExit(f"{' '.join(command)} failed:\n{done.stdout}{done.stderr}")
-    result = json.loads(done.stdout)
+    seconds, result, _ = train(options.data, RECIPES[work.target].split(), work.seed)
     return {"seconds": seconds, "training_seconds": result["seconds"], "accuracy": result["accuracy"]}
 
 

@@ -2,24 +2,13 @@
 
 Its network of five convolutions of stride 2 with batch norm, batches of 512, `Learner.fit_one_cycle` with the rate 0.06;
 the one cycle is as long as --epochs says. Prints a JSON line after every epoch.
-
-fastai imports torchvision, whose compiled operators need the very torch they were built for; fastai uses none of them
-here, so that two that its Python files ask for are declared before.
 """
 
-import argparse
-import gzip
-import json
-import time
-from pathlib import Path
-
 import numpy as np
-import torch
+import torchvision_operators
+from fashion import options, read, tell
 
-OPERATORS = torch.library.Library("torchvision", "FRAGMENT")
-for operator in ("nms", "qnms"):
-    if not hasattr(torch.ops.torchvision, operator):
-        OPERATORS.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+torchvision_operators.declare()  # fastai imports torchvision
 
 from fastai.callback import schedule  # noqa: E402, F401 - gives Learner fit_one_cycle
 from fastai.callback.core import Callback, CancelFitException  # noqa: E402
@@ -31,14 +20,6 @@ from fastai.torch_core import set_seed  # noqa: E402
 from fastai.vision.core import PILImageBW  # noqa: E402
 from fastai.vision.data import ImageBlock  # noqa: E402
 from torch import nn  # noqa: E402
-
-FOLDER = Path("/usr/share/datasets/fashion-mnist")
-
-
-def read(name: str):
-    pixels = gzip.open(FOLDER / f"{name}-images-idx3-ubyte.gz").read()[16:]
-    labels = gzip.open(FOLDER / f"{name}-labels-idx1-ubyte.gz").read()[8:]
-    return np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28), np.frombuffer(labels, np.uint8)
 
 
 def conv(inputs: int, outputs: int, size: int = 3, act: bool = True) -> nn.Sequential:
@@ -67,20 +48,14 @@ class Tell(Callback):
 
     def after_epoch(self) -> None:
         reached = float(self.learn.recorder.values[-1][-1])
-        line = {"epoch": self.epoch + 1, "seconds": time.time() - self.began, "accuracy": reached}
-        print("\n" + json.dumps(line), flush=True)
+        tell(self.epoch + 1, self.began, reached)
         if reached >= self.target:
             raise CancelFitException
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--began", type=float, required=True)
-    parser.add_argument("--target", type=float, default=0.91)
-    options = parser.parse_args()
-    set_seed(options.seed, reproducible=True)
+    asked = options(epochs=12).parse_args()
+    set_seed(asked.seed, reproducible=True)
     (train, train_labels), (test, test_labels) = read("train"), read("t10k")
     images, labels = np.concatenate([train, test]), np.concatenate([train_labels, test_labels])
     block = DataBlock(
@@ -92,7 +67,7 @@ def main() -> None:
     loaders = block.dataloaders(list(range(len(images))), bs=512)
     learner = Learner(loaders, simple_cnn(), loss_func=nn.functional.cross_entropy, metrics=accuracy)
     with learner.no_bar():
-        learner.fit_one_cycle(options.epochs, 0.06, cbs=Tell(options.began, options.target))
+        learner.fit_one_cycle(asked.epochs, 0.06, cbs=Tell(asked.began, asked.target))
 
 
 main()

@@ -6,28 +6,18 @@ not needed for anything but reading files, is replaced by the few lines below. `
 that most tutorials use. Prints a JSON line after every epoch: seconds since the process began, test accuracy.
 """
 
-import argparse
-import gzip
-import json
-import time
-from pathlib import Path
-
 import numpy as np
 import torch
 import torch.nn.functional as F
+from fashion import options, read, tell
 from torch import nn
 from torch.utils.data import DataLoader, Dataset
-
-FOLDER = Path("/usr/share/datasets/fashion-mnist")
 
 
 class FashionMNIST(Dataset):
     def __init__(self, train: bool) -> None:
-        name = "train" if train else "t10k"
-        pixels = gzip.open(FOLDER / f"{name}-images-idx3-ubyte.gz").read()[16:]
-        labels = gzip.open(FOLDER / f"{name}-labels-idx1-ubyte.gz").read()[8:]
-        self.images = np.frombuffer(pixels, np.uint8).reshape(-1, 28, 28)
-        self.labels = np.frombuffer(labels, np.uint8).astype(np.int64)
+        self.images, labels = read("train" if train else "t10k")
+        self.labels = labels.astype(np.int64)
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -65,25 +55,21 @@ def accuracy(model: nn.Module, loader: DataLoader) -> float:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser()
-    parser.add_argument("--epochs", type=int, default=14)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--began", type=float, required=True, help="time.time() when the process was started")
-    parser.add_argument("--target", type=float, default=0.91)
+    parser = options(epochs=14)
     parser.add_argument("--optimiser", choices=("adadelta", "adam"), default="adadelta")
-    options = parser.parse_args()
-    torch.manual_seed(options.seed)
+    asked = parser.parse_args()
+    torch.manual_seed(asked.seed)
     train = DataLoader(FashionMNIST(True), batch_size=64, shuffle=True)
     test = DataLoader(FashionMNIST(False), batch_size=1000)
     model = Net()
-    if options.optimiser == "adam":
+    if asked.optimiser == "adam":
         optimiser = torch.optim.Adam(model.parameters(), lr=1e-3)
         gamma = 1.0
     else:
         optimiser = torch.optim.Adadelta(model.parameters(), lr=1.0)
         gamma = 0.7
     scheduler = torch.optim.lr_scheduler.StepLR(optimiser, step_size=1, gamma=gamma)
-    for epoch in range(1, options.epochs + 1):
+    for epoch in range(1, asked.epochs + 1):
         model.train()
         for data, target in train:
             optimiser.zero_grad()
@@ -91,11 +77,8 @@ def main() -> None:
             optimiser.step()
         scheduler.step()
         reached = accuracy(model, test)
-        print(
-            json.dumps({"epoch": epoch, "seconds": time.time() - options.began, "accuracy": reached}),
-            flush=True,
-        )
-        if reached >= options.target:
+        tell(epoch, asked.began, reached)
+        if reached >= asked.target:
             return
 
 
