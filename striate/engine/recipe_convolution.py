@@ -10,6 +10,7 @@ import numpy as np
 
 from striate import ops
 from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
+from striate.engine.kernels.channels_last import ChannelsLast
 from striate.engine.kernels.dense import dense
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.finish import Finish
@@ -18,14 +19,13 @@ from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import packed, pays
 from striate.engine.kernels.panels import product_tiles
-from striate.engine.kernels.tile import direct_tiles, images_together, winograd_kinds
+from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
 from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
 MOST_TILES = 3  # of one kernel, that are worth a measurement
-WINOGRAD = ((3, 1), (3, 2), (5, 1))  # kernel sizes and strides that have such a form
 Pack = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -85,7 +85,9 @@ class Convolution(Recipe):
         if self._is_product(source, target):
             return [*self._products(source, target, finish, values), direct[0]]
         pays, schemes = self._schemes(source, target, finish)
-        winograd = [self._winograd(one, values, partial(one.pack, self.weight, bias)) for one in schemes]
+        winograd = [
+            self._winograd(one, source, values, partial(one.pack, self.weight, bias)) for one in schemes
+        ]
         return [*winograd, *direct] if pays else [*direct, *winograd]
 
     def _products(
@@ -131,24 +133,31 @@ class Convolution(Recipe):
         """Winograd's forms for this convolution, and whether the first of them is estimated to pay."""
         taps, stride = self.window.kernel[0], self.window.stride[0]
         plain = Window((taps, taps), (stride, stride), before=self.window.before)
-        if self.settings.exact or self.groups > 1 or self.window != plain or source.lanes == 1:
+        if self.settings.exact or self.groups > 1 or self.window != plain or (taps, stride) not in OUTPUTS:
             return False, []
-        if (taps, stride) not in WINOGRAD:
-            return False, []
+        if source.lanes == 1:
+            source = replace(source, lanes=2 ** (source.channels - 1).bit_length())
         pays, kinds = winograd_kinds(source, target, self.window.before, self.settings.target, stride, taps)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     @staticmethod
-    def _winograd(scheme: Scheme, values: Mapping[str, str], pack: Pack) -> Form:
+    def _winograd(scheme: Scheme, source: Layout, values: Mapping[str, str], pack: Pack) -> Form:
+        """``source``: as the map lies, if need be before its channels are put together."""
+        rest = {key: root for key, root in values.items() if key != "source"}
+        first, given, own = [], {"source": values["source"]}, dict[str, int]()
+        if scheme.source != source:
+            put = ChannelsLast(source, scheme.source)
+            image = f"{values['source']} channels last"
+            first = [Part(put, {**given, "target": image}, memory={"target": scheme.source.size})]
+            given, own = {"source": image}, {"source": scheme.source.size}
         if scheme.chunks > 1:
-            return _form(Tiles(scheme), values, pack)
-        memory = {"transformed": scheme.n**2 * scheme.v_step}
-        source, rest = values["source"], {key: root for key, root in values.items() if key != "source"}
-        parts = (
-            Part(Transform(scheme), {"source": source}, memory=memory),
-            Part(Product(scheme, images_together(scheme)), rest, memory=memory),
-        )
-        return Form(parts, (dict, pack))
+            parts = [*first, Part(Tiles(scheme), given | rest, memory=own)]
+        else:
+            memory = {"transformed": scheme.n**2 * scheme.v_step}
+            transform = Part(Transform(scheme), given, memory=own | memory)
+            product = Part(Product(scheme, images_together(scheme)), rest, memory=memory)
+            parts = [*first, transform, product]
+        return Form(tuple(parts), (*[dict] * (len(parts) - 1), pack))
 
     def _directs(self, source: Layout, target: Layout, finish: Finish) -> list[Direct]:
         blocks = target.blocks if self.groups == 1 else 1

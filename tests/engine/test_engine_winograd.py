@@ -79,12 +79,29 @@ def test_a_stride_of_two(
     assert any("four phases" in text for text in told)
 
 
+@pytest.mark.parametrize(("taps", "m"), [(7, 3), (7, 2), (5, 4), (5, 2)])
+@pytest.mark.parametrize(
+    ("channels", "shape", "padding"), [(3, (37, 50), 3), (1, (15, 13), 2), (4, (19, 9), 1)]
+)
+def test_a_first_layer(
+    taps: int, m: int, channels: int, shape: tuple[int, int], padding: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Images arrive as planes; the narrowest is no wider than a vector."""
+    force(monkeypatch, m, lambda scheme: True)
+    graph = chain(ops.Conv2d(channels, 29, taps, 2, padding), ops.ReLU(), shape=(channels, *shape))
+    told = [step.part.kernel.describe() for step in compare(graph, 3, threads=2).plan.steps]  # type: ignore[union-attr]
+    assert any(f"F({m}x{m}, {taps}x{taps} in four phases)" in text for text in told)
+
+
 @pytest.mark.parametrize("level", LEVELS)
-def test_four_phases_for_every_level(level: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    force(monkeypatch, 4, lambda scheme: scheme.chunks > 1)
-    graph = one_word(ops.Conv2d(64, 128, 3, 2, 1), (64, 56, 56))
+@pytest.mark.parametrize(("channels", "taps", "m", "side"), [(64, 3, 4, 56), (3, 7, 3, 112)])
+def test_four_phases_for_every_level(
+    level: str, channels: int, taps: int, m: int, side: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    force(monkeypatch, m, lambda scheme: scheme.chunks > 1)
+    graph = one_word(ops.Conv2d(channels, 128, taps, 2, taps // 2), (channels, side, side))
     target = LEVELS[level]
-    plan = make_plan(graph, random_weights(graph), {"x0": ("N", 64, 56, 56)}, Settings(target))
+    plan = make_plan(graph, random_weights(graph), {"x0": ("N", channels, side, side)}, Settings(target))
     kernels = [step.part.kernel for step in plan.steps if isinstance(step, Step)]
     assert any("four phases" in kernel.describe() for kernel in kernels)
     assert all(assembly(kernel.emit(target), target) for kernel in kernels)

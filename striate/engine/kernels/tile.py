@@ -28,6 +28,9 @@ MEMORY_RATE = 3.0
 SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
 FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
 FRESH_ROOM = FIRST * 5 // 4  # bytes of weights transformed in a call that are at hand
+# outputs of a tile each way, by kernel size and stride: of at most five points, and one at infinity
+OUTPUTS = {(3, 1): (4, 2), (5, 1): (2,), (3, 2): (4, 2), (5, 2): (4, 2), (7, 2): (3, 2)}
+MOST_TURNS = 16  # of tiles whose transforms are at hand, where they are not all
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 
 
@@ -136,7 +139,7 @@ def winograd_schemes(
     source: Layout, target: Layout, before: tuple[int, int], machine: Target, stride: int = 1, taps: int = 3
 ) -> Iterator[Scheme]:
     """All forms worth a thought, without a finish."""
-    for m in (4, 2) if taps == 3 else (2,):  # either way five points and infinity at most
+    for m in OUTPUTS[taps, stride]:
         if min(target.height, target.width) < m:
             continue
         tiles = -(-target.height // m) * -(-target.width // m)
@@ -144,19 +147,20 @@ def winograd_schemes(
             if turn(p, q, machine.registers) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
                 continue
             groups, all_turns = -(-target.blocks // q), -(-tiles // p)
-            far = 4 * (m + 2) ** 2 * source.channels * target.channels > SECOND // 2
-            for turns in sorted({-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}):
+            cut = {-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}
+            for turns in sorted(n for n in cut if n <= MOST_TURNS or n == all_turns):
                 for together in (1, 2, 4, 8):
                     whole = turns == all_turns
                     pieces = groups // together if whole else -(-all_turns // turns)
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
-                        scheme = Scheme(source, target, m, before, (p, q), turns, together, Finish(), far)
+                        scheme = Scheme(source, target, m, before, (p, q), turns, together, Finish())
                         scheme = replace(scheme, stride=stride, taps=taps)
-                        yield scheme
+                        size = 4 * scheme.terms * source.channels * target.channels
+                        yield replace(scheme, far=size > SECOND // 2)
                         if turns == all_turns and together == 1 and stride == 1 and taps == 3:
                             for fresh in (2, 4, 8):
-                                anew = replace(scheme, far=False, fresh=fresh)
+                                anew = replace(scheme, fresh=fresh)
                                 if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
                                     yield anew
 

@@ -65,7 +65,7 @@ class Tiling:
 
     @property
     def minimal(self) -> Filtering:
-        return filtering(self.m, self.taps if self.stride == 1 else 2, whole=bool(self.fresh))
+        return filtering(self.m, -(-self.taps // self.stride), whole=bool(self.fresh))
 
     @property
     def phases(self) -> int:
@@ -73,14 +73,14 @@ class Tiling:
 
     @property
     def regions(self) -> tuple[Region, ...]:
-        n, m = self.n, self.m
+        n, last = self.n, self.n - 1
         if self.stride == 1:
             return (Region((0, 0), n, n, 0, 1),)
         return (
-            Region((0, 0), m, m, 0, 4),
-            Region((m, 0), 1, m, 0, 2),
-            Region((0, m), m, 1, 1, 2),
-            Region((m, m), 1, 1, 1, 1),
+            Region((0, 0), last, last, 0, 4),
+            Region((last, 0), 1, last, 0, 2),
+            Region((0, last), last, 1, 1, 2),
+            Region((last, last), 1, 1, 1, 1),
         )
 
     @property
@@ -143,7 +143,7 @@ class Tiling:
 
     def describe(self) -> str:
         p, q = self.tile
-        window = f"{self.taps}x{self.taps}" if self.stride == 1 else "3x3 in four phases"
+        window = f"{self.taps}x{self.taps}" + (" in four phases" if self.stride > 1 else "")
         form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
 
@@ -161,7 +161,7 @@ class Tiling:
         lanes, q = self.target.lanes, self.tile[1]
         outputs, inputs = weight.shape[:2]
         parts = self._transformed(weight.astype(np.float64))
-        deep, wide = self.source.blocks * lanes, self.target.blocks * lanes
+        deep, wide = self.source.blocks * self.source.lanes, self.target.blocks * lanes
         u = np.zeros((len(parts[0]), self.phases, deep, wide), np.float32)
         for phase, part in enumerate(parts):
             u[:, phase, :inputs, :outputs] = part.reshape(-1, outputs, inputs).transpose(0, 2, 1)
@@ -183,8 +183,8 @@ class Tiling:
         g = as_array(self.minimal.g)
         if self.stride == 1:
             return [np.kron(g, g) @ flat]
-        even, odd = np.zeros((self.n, 3)), np.zeros((self.n, 3))
-        even[:, ::2], odd[: self.m, 1] = g, g[: self.m, 0]
+        even, odd = np.zeros((2, self.n, self.taps))
+        even[:, ::2], odd[:-1, 1::2] = g, g[:-1, :-1]
         axes = even, odd
         return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 

@@ -9,8 +9,10 @@ instead of 144 (m = 4). ``tiling`` says where everything lies, ``winograd_forms`
 
 With a stride of 2, even rows meet the first and the third tap, odd rows the second; columns likewise. So the
 map falls into four phases, each a convolution of stride 1 with 2x2, 2x1, 1x2 or 1x1 taps, transformed for the
-same points (a single tap has nothing at infinity) and added up position by position, as if they were more
-channels: 81 multiply-adds instead of 144. In the order of PHASES those of a position are neighbours.
+same points (who has a tap less has nothing at infinity) and added up position by position, as if they were
+more channels: 81 multiply-adds instead of 144. 7x7 (phases of up to 4x4) with tiles of 3 x 3: 121 instead of
+441. In the order of PHASES those of a position are neighbours. Of images that arrive as planes a vector has
+the few channels of one pixel.
 
 Transformed weights are four times (m = 4) or nearly twice (m = 2) as large as the weights. Where a map has
 few tiles they are read only a few times, and to wait for them takes longer than to transform the weights anew
@@ -20,7 +22,7 @@ for every call, some input channels at a time (``fresh``).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
@@ -36,9 +38,9 @@ class Scheme(Tiling):
 
     def transform(self, work: Work, name: str) -> Emitter:
         """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V)."""
-        to = Emitter(work.to.mod, name, work.to.target, 2, inner=True)
-        source, v = to.memories
         bt, layout, step = self.minimal.bt, self.source, self.stride
+        to = Emitter(work.to.mod, name, replace(work.to.target, lanes=layout.lanes), 2, inner=True)
+        source, v = to.memories
         wide = step * self.m * layout.lanes
         for y in range(step * (self.m - 1) + self.taps):  # what the second tile from here will read anew
             for x in range(0, wide, LINE):
@@ -56,7 +58,7 @@ class Scheme(Tiling):
             columns = [rows_times(to, down, column) for column in seen]
             for y in range(high):
                 for x, value in enumerate(rows_times(to, across, [column[y] for column in columns])):
-                    place = phase * self.tile[0] * self.source.blocks * to.lanes
+                    place = phase * self.tile[0] * layout.blocks * layout.lanes
                     to.put(value, v, (y * self.n + x) * self.v_step + place)
         to.ret_void()
         return to
@@ -85,19 +87,20 @@ class Scheme(Tiling):
         to = Emitter(work.to.mod, name, work.to.target, 3, 1, inner=True)
         turn = to.parameter(0, 0, self.turns - 1)
         v, weights, m = to.memories
-        (p, q), lanes = self.tile, to.lanes
-        places = [[(j * self.together + i) * lanes for j in range(q)] for i in range(p)]
+        (p, q), lanes = self.tile, self.source.lanes
+        places = [[(j * self.together + i) * to.lanes for j in range(q)] for i in range(p)]
         sums = [
             [to.variable(to.get(m, place) if self.fresh else to.constant(0)) for place in row]
             for row in places
         ]
         full, rest = (self.fresh, 0) if self.fresh else divmod(self.source.channels, lanes)
-        if phases > 1 and rest:  # what fills up the last block meets weights of 0
+        if full and phases > 1 and rest:  # what fills up the last block meets weights of 0
             full, rest = self.source.blocks, 0
-        full, step = full * phases, p * lanes
-        parts = [Reduction([(full, step, lanes)], lanes)] if full else []
+        step = p * lanes
+        parts = [Reduction([(full * phases, step, lanes)], lanes)] if full else []
         if rest:
-            parts.append(Reduction([], rest, full * step, full * lanes))
+            loops = [(phases, step, lanes)] if not full else []
+            parts.append(Reduction(loops, rest, full * step, full * lanes))
         asking = Asking(self.weights, self.turns, turn) if self.far else None
         multiply(to, parts, v, weights, [0], [i * lanes for i in range(p)], sums, asking)
         for row, variables in zip(places, sums, strict=True):
@@ -130,7 +133,7 @@ class Scheme(Tiling):
 
     def transform_tiles(self, work: Work, inner: Emitter, v: Memory, block: Number, first: Number) -> None:
         """V of one vector of channels of all tiles at hand, of which ``first`` is the first."""
-        to, p, lanes = work.to, self.tile[0], work.to.lanes
+        to, p, lanes = work.to, self.tile[0], self.source.lanes
         with to.loop(self.turns) as turn, to.loop(p) as i:
             at = self.source_at(to, block, to.plus(first, to.times(turn, p), i))
             rows = to.plus(to.times(turn, p * self.phases * self.source.blocks), to.times(block, p), i)
@@ -146,14 +149,14 @@ class Scheme(Tiling):
         m: tuple[Memory, Number],
     ) -> None:
         """M of one round at one position, for all tiles at hand; v, u, m: where those of it begin."""
-        to, (p, q), lanes = work.to, self.tile, work.to.lanes
-        each = self.fresh * self.source.lanes * q * lanes if self.fresh else self.weights
+        to, (p, q), lanes, deep = work.to, self.tile, work.to.lanes, self.source.lanes
+        each = self.fresh * deep * q * lanes if self.fresh else self.weights
         with to.loop(self.round) as group, to.loop(self.turns) as turn:
             rows = to.times(turn, p * self.phases * self.source.blocks)
             place = to.plus(to.times(group, q * self.together), to.times(turn, p))
             to.run(
                 inner,
-                (v[0], to.plus(v[1], to.times(position, self.v_step), to.times(rows, lanes))),
+                (v[0], to.plus(v[1], to.times(position, self.v_step), to.times(rows, deep))),
                 (u[0], to.plus(u[1], to.times(group, each))),
                 (m[0], to.plus(m[1], to.times(position, self.m_step), to.times(place, lanes))),
                 numbers=[turn],
@@ -161,10 +164,10 @@ class Scheme(Tiling):
 
     def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int]]:
         """Loops over all positions: the product's code, the position, where its V and its weights begin."""
-        to, lanes = work.to, work.to.lanes
+        to = work.to
         codes = {n: self.product(work, f"{name}{n}", n) for n in {r.phases for r in self.regions}}
         for region in self.regions:
-            depth = region.phase * self.source.blocks * lanes
+            depth = region.phase * self.source.blocks * self.source.lanes
             with to.loop(region.rows) as y, to.loop(region.columns) as x:
                 row = to.times(to.plus(y, region.first[0]), self.n)
                 position = to.plus(row, x, region.first[1])
@@ -172,7 +175,7 @@ class Scheme(Tiling):
                     codes[region.phases],
                     position,
                     depth * self.tile[0],
-                    depth * self.tile[1] * lanes,
+                    depth * self.tile[1] * to.lanes,
                 )
 
     def finish_tiles(
