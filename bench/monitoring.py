@@ -16,7 +16,7 @@ import statistics
 import sys
 import tempfile
 import time
-from contextlib import ExitStack, redirect_stderr
+from contextlib import ExitStack, nullcontext, redirect_stderr
 from pathlib import Path
 from unittest.mock import patch
 
@@ -82,13 +82,13 @@ def seconds(name: str, dataset, images: int, watched: bool) -> tuple[float, floa
             for owner, function in (
                 (loop.LayerWatch, "before"),
                 (loop.LayerWatch, "after"),
-                (monitor, "watch_units"),
+                (monitor._Watching, "_look"),
                 (Live, "refresh"),
             ):
                 stack.enter_context(patch.object(owner, function, within.around(getattr(owner, function))))
         else:
             stack.enter_context(patch.object(loop, "LayerWatch", Unwatched))
-            stack.enter_context(patch.object(monitor, "watch_units", lambda module, run: []))
+            stack.enter_context(patch.object(monitor, "watching", lambda module, seen: nullcontext()))
         began = time.perf_counter()
         loop.fit(module, batches, val, settings, listeners)
         return time.perf_counter() - began, within.seconds

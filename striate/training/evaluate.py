@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Protocol
 
@@ -33,6 +33,8 @@ class Evaluation:
     """float32 (images, classes)."""
     labels: np.ndarray
     """int64 (images,), or 0 and 1 (images, labels) where an image may have several."""
+    one_pass: np.ndarray | None = None
+    """Where ``logits`` are the mean over each image and its mirror image: those of the image alone."""
 
     @property
     def images(self) -> int:
@@ -50,6 +52,10 @@ class Evaluation:
             return torch.from_numpy(self.logits).sigmoid().numpy()
         exponentials = np.exp(self.logits - self.logits.max(axis=1, keepdims=True))
         return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True))
+
+    def of_one_pass(self) -> Evaluation | None:
+        """The answers to the images alone, where ``logits`` are means over two passes; else None."""
+        return Evaluation(self.one_pass, self.labels) if self.one_pass is not None else None
 
     def tempered(self, temperature: float) -> Evaluation:
         """The same answers with logits divided by ``temperature``."""
@@ -90,18 +96,21 @@ def evaluate(
     module: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
     placement: Placement,
+    *,
+    mirror: bool = False,
 ) -> Evaluation:
     """Run ``module`` in evaluation mode over ``batches`` of (images, labels); the module is left as it was.
 
     Always in fp32, whatever the training's precision, so that these are the numbers that a bundle of the
-    network gives. Raises DataError when there is no image.
+    network gives. With ``mirror`` each answer is the mean of the logits of the image and of its mirror
+    image. Raises DataError when there is no image.
     """
     with evaluating(module):
-        answers = [_answer(module, x, y, placement) for x, y in batches]
+        answers = [_answer(module, x, y, placement, mirror) for x, y in batches]
     if not answers:
         raise DataError("There are no images to evaluate: give a split with at least one image.")
     logits, labels = (torch.cat(parts).numpy() for parts in zip(*answers, strict=True))
-    return Evaluation(logits, labels)
+    return _evaluation(logits, labels, mirror)
 
 
 def evaluate_together(
@@ -110,11 +119,15 @@ def evaluate_together(
     placement: Placement,
     team: Team,
     between: Callable[[int], None] = lambda step: None,
+    *,
+    around_first: AbstractContextManager[object] | None = None,
+    mirror: bool = False,
 ) -> Evaluation:
     """``evaluate`` over epoch 0 of ``batches`` by all processes of ``team``; each gets the whole answer.
 
     Whole batches are dealt out, so that each is computed as a single process computes it, and every image
-    counts once. ``between`` hears, in every process alike, how many batches have been dealt out.
+    counts once. ``between`` hears, in every process alike, how many batches have been dealt out; the
+    lead computes its first batch inside of ``around_first``.
     """
     answers: dict[int, tuple[Tensor, Tensor]] = {}
     with evaluating(module):
@@ -122,16 +135,37 @@ def evaluate_together(
             between(first)
             step = first + team.rank
             if step < len(batches):
-                answers[step] = _answer(module, *next(batches.epoch(0, step)), placement)
-    return _put_together(answers, len(batches), team)
+                images, labels = next(batches.epoch(0, step))
+                with around_first if around_first is not None and step == 0 else nullcontext():
+                    answers[step] = _answer(module, images, labels, placement, mirror)
+    return _evaluation(*_put_together(answers, len(batches), team), mirror)
 
 
-def _answer(module: nn.Module, images: Tensor, labels: Tensor, placement: Placement) -> tuple[Tensor, Tensor]:
-    logits = module(placement.lay_out(images).float()).float().cpu()
-    return logits if labels.dim() == 2 else two_columns(logits), labels.cpu()
+def _answer(
+    module: nn.Module, images: Tensor, labels: Tensor, placement: Placement, mirror: bool
+) -> tuple[Tensor, Tensor]:
+    """Logits and labels; with ``mirror`` the means over two passes, and beside them the first pass."""
+
+    def logits(given: Tensor) -> Tensor:
+        answer = module(placement.lay_out(given).float()).float().cpu()
+        return answer if labels.dim() == 2 else two_columns(answer)
+
+    found = logits(images)
+    if mirror:
+        found = torch.cat([(found + logits(images.flip(3))) / 2, found], dim=1)
+    return found, labels.cpu()
 
 
-def _put_together(answers: dict[int, tuple[Tensor, Tensor]], batches: int, team: Team) -> Evaluation:
+def _evaluation(logits: np.ndarray, labels: np.ndarray, mirror: bool) -> Evaluation:
+    if not mirror:
+        return Evaluation(logits, labels)
+    means, first = np.split(logits, 2, axis=1)
+    return Evaluation(means, labels, first)
+
+
+def _put_together(
+    answers: dict[int, tuple[Tensor, Tensor]], batches: int, team: Team
+) -> tuple[np.ndarray, np.ndarray]:
     """All processes' answers in the order of the batches: each adds its own to the others' zeros."""
     sizes = torch.zeros(batches + 2, dtype=torch.int64)
     for step, (_, labels) in answers.items():
@@ -148,7 +182,7 @@ def _put_together(answers: dict[int, tuple[Tensor, Tensor]], batches: int, team:
         every[rows], wanted[rows] = logits, labels.to(wanted.dtype)
     team.add(every)
     team.add(wanted)
-    return Evaluation(every.numpy(), wanted.numpy())
+    return every.numpy(), wanted.numpy()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ class EpochStarted:
 
 @dataclass(frozen=True)
 class StepDone:
-    """At most about ten a second, and always after the last step of an epoch.
+    """At most about four a second, and always after the last step of an epoch.
 
     ``loss`` (nats), ``accuracy`` (0..1) and ``images_per_second`` are means over the epoch so far,
     ``eta_seconds`` is the time until the last step of the last epoch, ``data_wait_share`` the share of the

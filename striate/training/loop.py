@@ -20,7 +20,7 @@ from striate.errors import CheckpointError, TrainingError
 from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.compiler import compiled_if_it_can_be
 from striate.training.device import Placement, place, told
-from striate.training.evaluate import Evaluation, evaluate_together, evaluating
+from striate.training.evaluate import Evaluation, evaluate_together
 from striate.training.interruption import Interruption
 from striate.training.layer_watch import LayerMove, LayerWatch
 from striate.training.machine import prepared
@@ -265,13 +265,15 @@ class _Fit:
             return []
         with self.state.final_weights():
             self.team.follow(self.module.buffers())  # running statistics of the lead's
+            units: list[monitor.Units] = []
             self.evaluation = evaluate_together(
-                self.module, self.val, self.placement, self.team, lambda _: self._stop_if_asked()
+                self.module,
+                self.val,
+                self.placement,
+                self.team,
+                lambda _: self._stop_if_asked(),
+                around_first=monitor.watching(self.module, units),
             )
-            looked_at = monitor.looked_at(len(self.train) * self.settings.batch_size)
-            images = self.placement.lay_out(next(self.val.epoch(0))[0][:looked_at]).float()
-            with evaluating(self.module):
-                units = monitor.watch_units(self.module, lambda: self.module(images))
         self.state.judge(self.evaluation)
         return units
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -49,26 +49,22 @@ class Units:
         return (self.dead or 0) / self.channels
 
 
-# A pass forward costs a third of a training step: one image in 34 is 1% of an epoch (bench/monitoring.py).
-LOOKED_AT_OF, FEWEST_LOOKED_AT, MOST_LOOKED_AT = 34, 8, 64
+LOOKED_AT = (
+    64  # images of a validation: to look at its answers costs memory traffic, a pass of their own far more
+)
 
 
-def looked_at(trained_on: int) -> int:
-    """On how many validation images activations are watched after an epoch of so many training images."""
-    return min(MOST_LOOKED_AT, max(FEWEST_LOOKED_AT, trained_on // LOOKED_AT_OF))
-
-
-def watch_units(module: nn.Module, run: Callable[[], object]) -> list[Units]:
-    """Call ``run``, which passes images through ``module``, and look at every activation's answers.
+@contextmanager
+def watching(module: nn.Module, seen: list[Units]) -> Iterator[None]:
+    """Inside, ``seen`` gets every activation's answers to the first 64 images of a pass through ``module``.
 
     The tensors are watched and not the modules, so that ``F.relu(x)``, ``x.relu_()`` and one ``nn.ReLU``
     used five times are all seen.
     """
     with _places(module) as path:
-        mode = _Watching(path)
+        mode = _Watching(path, seen)
         with mode:
-            run()
-    return mode.seen
+            yield
 
 
 class Silence:
@@ -113,9 +109,9 @@ def all_finite(module: nn.Module) -> bool:
 
 
 class _Watching(TorchFunctionMode):
-    def __init__(self, path: list[str]) -> None:
+    def __init__(self, path: list[str], seen: list[Units]) -> None:
         super().__init__()
-        self.seen: list[Units] = []
+        self.seen = seen
         self._path = path
 
     def __torch_function__(
@@ -123,15 +119,19 @@ class _Watching(TorchFunctionMode):
     ) -> Any:
         answer = function(*args, **(kwargs or {}))
         if isinstance(answer, Tensor) and answer.dim() >= 2:
-            if function in _RELUS:
-                alive = (answer > 0).transpose(0, 1).flatten(1).any(dim=1)
-                self._note(answer, dead=int((~alive).sum()))
-            elif function in _BOUNDED:
-                low, high = _BOUNDED[function]
-                margin = _NEAR * (high - low)
-                ends = (answer < low + margin) | (answer > high - margin)
-                self._note(answer, saturated=round(float(ends.float().mean()), 4))
+            self._look(function, answer)
         return answer
+
+    def _look(self, function: Any, answer: Tensor) -> None:
+        some = answer[:LOOKED_AT]
+        if function in _RELUS:
+            largest = some.amax(dim=[0, *range(2, some.dim())])
+            self._note(answer, dead=int((largest <= 0).sum()))
+        elif function in _BOUNDED:
+            low, high = _BOUNDED[function]
+            margin = _NEAR * (high - low)
+            ends = (some < low + margin) | (some > high - margin)
+            self._note(answer, saturated=round(float(ends.float().mean()), 4))
 
     def _note(self, answer: Tensor, dead: int | None = None, saturated: float | None = None) -> None:
         place = self._path[-1] or "the network's own forward"
@@ -145,9 +145,13 @@ def _places(module: nn.Module) -> Iterator[list[str]]:
     """A list whose last entry is the path of the module that is running."""
     path = [""]
     hooks = []
+
+    def leave(part: nn.Module, args: Any, answer: Any) -> None:  # what a hook returns would be the answer
+        path.pop()
+
     for name, part in module.named_modules():
         hooks.append(part.register_forward_pre_hook(lambda part, args, name=name: path.append(name)))
-        hooks.append(part.register_forward_hook(lambda part, args, answer: path.pop() and None))
+        hooks.append(part.register_forward_hook(leave))
     try:
         yield path
     finally:

@@ -15,7 +15,7 @@ from striate.training.settings import TrainSettings
 from striate.training.state import State
 from striate.training.tally import Stopwatch
 
-SECONDS_BETWEEN_REPORTS = 0.1
+SECONDS_BETWEEN_REPORTS = 0.25
 
 
 class Reporter:
@@ -71,7 +71,7 @@ class Reporter:
         self.emit(events.EpochStarted(state.epoch + 1, self._settings.epochs, state.step, self._total_steps))
 
     def step_done(self, watch: Stopwatch, last_of_epoch: bool) -> None:
-        """At most ten times a second, so that telling does not slow the training down."""
+        """At most four times a second, so that telling does not slow the training down."""
         now = self._clock()
         if now - self._reported < SECONDS_BETWEEN_REPORTS and not last_of_epoch:
             return

@@ -10,7 +10,7 @@ from torch import nn
 from striate.errors import ArgumentError
 from striate.models import create, replace_activations
 from striate.models.activation import ACTIVATIONS, HIDDEN
-from striate.training.monitor import watch_units
+from striate.training.monitor import Units, watching
 
 WITHOUT = ("neocognitron",)  # its cells are formulas, which no layer stands for
 
@@ -35,8 +35,10 @@ def test_no_relu_is_left(name: str) -> None:
 def test_none_is_called_behind_the_modules_back(name: str) -> None:
     module = create(name, classes=3, image_size=(32, 32)).eval()
     replace_activations(module, "leaky_relu")
-    with torch.no_grad():
-        assert watch_units(module, lambda: module(torch.zeros(2, 3, 32, 32))) == []
+    seen: list[Units] = []
+    with torch.no_grad(), watching(module, seen):
+        module(torch.zeros(2, 3, 32, 32))
+    assert seen == []
 
 
 def test_every_activation_answers_as_torch_says() -> None:

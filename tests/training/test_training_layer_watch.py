@@ -16,7 +16,7 @@ from striate.training import events, layer_watch
 from striate.training.history import HistoryFile
 from striate.training.layer_watch import LayerMove, LayerWatch
 from striate.training.loop import fit
-from striate.training.monitor import Silence, Units, watch_units
+from striate.training.monitor import Silence, Units, watching
 
 
 def test_norms_by_hand() -> None:
@@ -62,7 +62,9 @@ def test_silence_is_told_after_three_epochs_in_a_row() -> None:
 
 def test_saturated_units_are_seen() -> None:
     module = nn.Sequential(nn.Tanh(), nn.Sigmoid(), nn.ReLU())
-    seen = watch_units(module, lambda: module(torch.tensor([[-9.0, 0.0, 9.0, 9.0]])))
+    seen: list[Units] = []
+    with watching(module, seen):
+        module(torch.tensor([[-9.0, 0.0, 9.0, 9.0]]))
     assert [(units.place, units.dead, units.saturated) for units in seen] == [
         ("0", None, 0.75),
         ("1", None, 0.0),

@@ -21,7 +21,7 @@ from striate.training.evaluate import Evaluation, evaluate
 from striate.training.events import EpochEnded, RunStarted
 from striate.training.history import HistoryFile
 from striate.training.machine import prepared
-from striate.training.monitor import all_finite, dead_share, watch_units
+from striate.training.monitor import Units, all_finite, dead_share, watching
 from striate.training.objective import Objective
 from striate.training.optimiser import Optimiser
 from striate.training.seeds import derive, seed_step
@@ -55,6 +55,20 @@ def test_evaluation_is_exact_for_any_batching() -> None:
     np.testing.assert_allclose(whole.probabilities, expected.softmax(1), atol=1e-6)
     top5 = (expected.topk(5).indices == labels[:, None]).any(1).float().mean().item()
     assert whole.top5 == pytest.approx(top5)
+
+
+def test_a_mirrored_evaluation_is_the_mean_of_two_passes() -> None:
+    torch.manual_seed(0)
+    module = nn.Sequential(nn.Flatten(), nn.Linear(12, 3)).eval()
+    images, labels = torch.randn(9, 1, 3, 4), torch.randint(0, 3, (9,))
+    batches = list(zip(images.split(5), labels.split(5), strict=True))
+    found = evaluate(module, batches, HERE, mirror=True)
+    alone = evaluate(module, batches, HERE)
+    mirrored = evaluate(module, [(x.flip(3), y) for x, y in batches], HERE)
+    np.testing.assert_allclose(found.logits, (alone.logits + mirrored.logits) / 2, atol=1e-6)
+    one = found.of_one_pass()
+    assert one is not None and alone.of_one_pass() is None
+    np.testing.assert_array_equal(one.logits, alone.logits)
 
 
 def test_ties_and_few_classes() -> None:
@@ -187,7 +201,9 @@ class EveryWay(nn.Module):
 
 def test_relus_are_seen_however_they_are_written() -> None:
     module = EveryWay()
-    layers = watch_units(module, lambda: module(torch.rand(3, 2, 4, 4) + 0.1))
+    layers: list[Units] = []
+    with watching(module, layers):
+        module(torch.rand(3, 2, 4, 4) + 0.1)
     assert [(layer.place, layer.dead, layer.channels) for layer in layers] == [
         ("relu", 0, 2),
         ("relu, call 2", 0, 2),
