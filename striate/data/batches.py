@@ -21,10 +21,11 @@ from torch.nn import functional as F
 
 from striate.data.augment import Augmentation
 from striate.data.colour import scaled
+from striate.data.cropping import Pictures
 from striate.data.dataset import ImageSet
 from striate.data.draws import order, uniform
 from striate.data.mixing import mixture
-from striate.data.pixels import Pixels
+from striate.data.pixels import Pixels, Selected
 from striate.data.preprocess import Preprocessing
 from striate.data.sampling import balanced_order
 from striate.data.variation import Varied
@@ -98,6 +99,8 @@ class Batches:
         self._aspects = whole.aspects if whole is not None else None
         self._pixels = _at_hand(whole.pixels if whole is not None else images.images, self.device)
         self._labels = torch.from_numpy(images.labels).to(self.device)
+        crops = augmentation is not None and (augmentation.scale_crop is not None or whole is not None)
+        self._parts = crops and self.device.type == "cpu"
 
     def __len__(self) -> int:
         """Batches in an epoch."""
@@ -126,7 +129,10 @@ class Batches:
                 "give the number of steps already done."
             )
         rows = self._all_rows(epoch, range(start_step, len(self), stride))
-        if isinstance(self._pixels, Tensor):
+        if self._parts:
+            for some in rows:
+                yield self._batch(self._pictures(some), some, epoch)
+        elif isinstance(self._pixels, Tensor):
             for some in rows:
                 yield self._batch(self._gathered(self._pixels, some), some, epoch)
         elif self.device.type == "cpu":  # threads of our own would be in the way of those that compute
@@ -159,6 +165,14 @@ class Batches:
     def _gathered(self, pixels: Tensor, some: _Rows) -> Tensor:
         return pixels[torch.from_numpy(some.images).to(pixels.device)].to(self.device)
 
+    def _pictures(self, some: _Rows) -> Tensor | Pictures:
+        """Images of which only parts are wanted: where they lie decoded, or else read."""
+        if isinstance(self._pixels, Tensor):
+            every = self._pixels.numpy()
+            return [every[row] for row in some.images]
+        lying = self._pixels.where_they_lie(some.images) if isinstance(self._pixels, Selected) else None
+        return lying if lying is not None else self._read(some)
+
     def _read(self, some: _Rows) -> Tensor:
         """Images that are not at hand as a tensor, read into one."""
         pixels = torch.from_numpy(np.ascontiguousarray(self._pixels[some.images]))
@@ -166,18 +180,19 @@ class Batches:
             pixels = pixels.pin_memory()
         return pixels
 
-    def _batch(self, pixels: Tensor, some: _Rows, epoch: int) -> tuple[Tensor, Tensor]:
-        pixels = pixels.to(self.device, non_blocking=True)
+    def _batch(self, pixels: Tensor | Pictures, some: _Rows, epoch: int) -> tuple[Tensor, Tensor]:
+        if isinstance(pixels, Tensor):
+            pixels = pixels.to(self.device, non_blocking=True)
         labels = self._labels[torch.from_numpy(some.images).to(self.device)]
-        if self.augmentation is None:
+        varying, how = self.augmentation or Augmentation(), self._preprocessing
+        if self.augmentation is None and isinstance(pixels, Tensor):
             values = scaled(pixels, self._scale, self._offset)
         else:
-            varied = Varied(self.augmentation, self.seed, epoch, some.draws)
+            varied = Varied(varying, self.seed, epoch, some.draws)
             aspects = self._aspects[some.images] if self._aspects is not None else None
-            how = self._preprocessing
             pixels = varied.shape(pixels, how.image_size, aspects, how.crop)
             values = varied.holes(varied.look(pixels, self._scale, self._offset))
-            if self.augmentation.mixes:
+            if varying.mixes:
                 values, labels = self._mixed(values, labels, some, epoch)
         targets = labels.float() if labels.dim() == 2 else labels
         return values.to(self.dtype).permute(0, 3, 1, 2), targets

@@ -6,7 +6,10 @@ section 6; the aspect is that of the picture as it was taken, however its pixels
 
 from __future__ import annotations
 
+import os
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import cache
 
 import numpy as np
 import torch
@@ -50,32 +53,46 @@ def moved(boxes: Boxes, down: NDArray[np.float64], right: NDArray[np.float64]) -
     return np.stack([top, left, boxes[:, 2], boxes[:, 3]], axis=1)
 
 
-def cut(images: Tensor, boxes: Boxes, mirrored: NDArray[np.bool_], size: tuple[int, int]) -> Tensor:
+Pictures = Sequence[NDArray[np.uint8]]
+"""Images (h, w, C), all of one size, each where it lies: of a file that is mapped only the part is read."""
+
+
+def cut(
+    images: Tensor | Pictures, boxes: Boxes, mirrored: NDArray[np.bool_], size: tuple[int, int]
+) -> Tensor:
     """The parts of uint8 (n, h, w, C), mirrored left and right where asked, as (n, H, W, C) of 0 to 255.
 
     On a CPU whole pixels are cut, scaled with antialiasing, and stay uint8: torch's kernel for that is four
     times as quick as one affine sampling of the batch, but takes one processor; a few threads take an image
     each. Elsewhere it is that sampling, and floats.
     """
-    if images.device.type != "cpu":
-        return _sampled(images, boxes, mirrored, size)
-    height, width = images.shape[1:3]
+    if isinstance(images, Tensor):
+        if images.device.type != "cpu":
+            return _sampled(images, boxes, mirrored, size)
+        images = list(images.numpy())
+    height, width, channels = images[0].shape
     ends = np.rint((boxes[:, :2] + boxes[:, 2:]) * (height, width)).astype(int)
     begins = np.minimum(np.rint(boxes[:, :2] * (height, width)).astype(int), ends - 1)
-    parts = torch.empty(len(images), *size, images.shape[3], dtype=torch.uint8)
+    parts = torch.empty(len(images), *size, channels, dtype=torch.uint8)
     where = list(zip(begins.tolist(), ends.tolist(), mirrored.tolist(), strict=True))
 
     def cut_some(rows: range) -> None:
         for row in rows:
             (top, left), (bottom, right), mirror = where[row]
-            part = images[row, top:bottom, left:right]
-            part = _scaled(part.flip(1) if mirror else part.contiguous(), size)
+            part = torch.from_numpy(images[row][top:bottom, left:right].copy())
+            part = _scaled(part.flip(1) if mirror else part, size)
             parts[row].numpy()[:] = part.numpy()  # torch's own copy would start threads for each image
 
     threads = threads_for_images()
-    with ThreadPoolExecutor(threads) as pool:
-        list(pool.map(cut_some, (range(first, len(images), threads) for first in range(threads))))
+    shares = (range(first, len(where), threads) for first in range(threads))
+    list(_pool(threads, os.getpid()).map(cut_some, shares))
     return parts
+
+
+@cache
+def _pool(threads: int, process: int) -> ThreadPoolExecutor:
+    """Threads that stay; those of ``process``, because a forked child has none of its parent's."""
+    return ThreadPoolExecutor(threads)
 
 
 def _scaled(part: Tensor, size: tuple[int, int]) -> Tensor:

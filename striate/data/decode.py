@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from striate.data.jpeg import decode_plain
+from striate.data.jpeg import decode_plain, plain_size
 from striate.errors import ArgumentError, ImageError
 
 PIXEL_LIMIT = 80_000_000  # below the size at which Pillow itself begins to warn
@@ -116,8 +116,17 @@ def decode_picture(
             raise _broken(name, error) from None
 
 
-def size_and_greyness(image: Image.Image, name: str) -> tuple[tuple[int, int], bool]:
-    """Height and width as seen upright, and ``is_grey``. Raises ImageError where the file is broken."""
+def look_at(content: bytes, name: str) -> tuple[tuple[int, int], bool]:
+    """Height and width of an encoded image as seen upright, and ``is_grey``. Raises as ``open_image``."""
+    plain = plain_size(content, LEAST_SIDE, PIXEL_LIMIT)
+    if plain is not None:
+        return plain
+    with open_image(content, name) as image:
+        return _size_and_greyness(image, name)
+
+
+def _size_and_greyness(image: Image.Image, name: str) -> tuple[tuple[int, int], bool]:
+    """Raises ImageError where the file is broken."""
     width, height = image.size
     try:
         lies_on_its_side = image.getexif().get(_ORIENTATION, 1) >= 5

@@ -15,30 +15,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 _COLOURS = {(1, "Gray"): "GRAY", (3, "YCbCr"): "RGB", (3, "RGB"): "RGB"}
+_PLAIN = {colours for _, colours in _COLOURS}
 _MAY_TURN = (b"Exif\0", b"ns.adobe.com/xap", b"MPF\0")  # these hold an orientation, or several pictures
+
+
+def plain_size(content: bytes, least_side: int, most_pixels: int) -> tuple[tuple[int, int], bool] | None:
+    """Height and width of an image, and whether it is grey; None: this is for Pillow, fault or not.
+
+    ``least_side``, ``most_pixels``: of an image that is taken.
+    """
+    found = _header(content, least_side, most_pixels)
+    return (found[:2], found[2] == "Gray") if found is not None else None
 
 
 def decode_plain(
     content: bytes, channels: int, at_least: tuple[int, int] | None, least_side: int, most_pixels: int
 ) -> NDArray[np.uint8] | None:
-    """The pixels (H, W, channels) of a file's content; None: this is for Pillow, fault or not.
+    """The pixels (H, W, channels) of a file's content; None and the rest: as ``plain_size``."""
+    module, found = simplejpeg(), _header(content, least_side, most_pixels)
+    if module is None or found is None:
+        return None
+    height, width, colours = found
+    wanted = _COLOURS.get((channels, colours))
+    if wanted is None or (at_least is not None and min(height, width) >= 2 * max(at_least)):
+        return None
+    try:
+        pixels: NDArray[np.uint8] = module.decode_jpeg(content, wanted)
+    except Exception:  # Pillow decides whether this is a fault, and says which
+        return None
+    return pixels
 
-    ``least_side``, ``most_pixels``: of an image that is taken.
-    """
+
+def _header(content: bytes, least_side: int, most_pixels: int) -> tuple[int, int, str] | None:
+    """Height, width and colours of a JPEG without anything out of the ordinary."""
     module = simplejpeg()
     if module is None or not content.startswith(b"\xff\xd8") or any(mark in content for mark in _MAY_TURN):
         return None
     try:
         height, width, colours, _ = module.decode_jpeg_header(content)
-        wanted = _COLOURS.get((channels, colours))
-        small = min(height, width)
-        scaled = at_least is not None and small >= 2 * max(at_least)
-        if wanted is None or scaled or small < least_side or height * width > most_pixels:
-            return None
-        pixels: NDArray[np.uint8] = module.decode_jpeg(content, wanted)
-    except Exception:  # Pillow decides whether this is a fault, and says which
+    except Exception:  # likewise
         return None
-    return pixels
+    plain = colours in _PLAIN and min(height, width) >= least_side and height * width <= most_pixels
+    return (height, width, colours) if plain else None
 
 
 @cache

@@ -87,6 +87,16 @@ class Selected(Lazy):
     def take(self, rows: Rows) -> NDArray[np.uint8]:
         return np.asarray(self._base[self._rows[rows]])
 
+    def where_they_lie(self, rows: Rows) -> list[NDArray[np.uint8]] | None:
+        """The images with these numbers, none of them copied; None where they are not decoded yet."""
+        if isinstance(self._base, Selected):
+            return self._base.where_they_lie(self._rows[rows])
+        return (
+            list(map(self._base.__getitem__, self._rows[rows]))
+            if isinstance(self._base, np.ndarray)
+            else None
+        )
+
 
 def chosen(pixels: Pixels, rows: NDArray[Any]) -> Pixels:
     """Some rows: a copy where the pixels lie in memory, else a selection."""

@@ -17,7 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, TypeVar
 
-from striate.data.decode import decode_picture, open_image, size_and_greyness
+from striate.data.decode import decode_picture, look_at
 from striate.data.facts import FactStore, Stamp, stamp_of
 from striate.data.likeness import hash_of
 from striate.data.listing import ImageFile
@@ -142,8 +142,7 @@ def _look(file: ImageFile, thorough: bool) -> Facts:
         return unread(file, error)
     digest = hashlib.sha256(content).hexdigest()
     try:
-        with open_image(content, file.key) as image:
-            size, grey = size_and_greyness(image, file.key)
+        size, grey = look_at(content, file.key)
         seen = Facts(file, digest, size, grey)
         if thorough:
             small = decode_picture(content, 1, name=file.key, at_least=(256, 256))

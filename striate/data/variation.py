@@ -18,7 +18,7 @@ from torch import Tensor
 
 from striate.data.augment import Augmentation
 from striate.data.colour import mean_of, scaled, tinted
-from striate.data.cropping import cut, middle_boxes, moved, random_boxes
+from striate.data.cropping import Pictures, cut, middle_boxes, moved, random_boxes
 from striate.data.draws import uniform
 from striate.data.randaugment import randaugment
 
@@ -37,21 +37,21 @@ class Varied:
 
     def shape(
         self,
-        images: Tensor,
+        images: Tensor | Pictures,
         size: tuple[int, int],
         aspects: NDArray[np.float32] | None = None,
         middle: float = 1.0,
     ) -> Tensor:
-        """uint8 (n, h, w, C) to (n, H, W, C) of 0 to 255.
+        """uint8 (n, h, w, C) to (n, H, W, C) of 0 to 255; one by one only where parts are cut out of them.
 
         ``aspects`` (n,) is given where the images are whole photographs, stretched: width / height as they
         were. Where no part is cut out at random, the middle is, of the share ``middle``, as in evaluation.
         """
         how, result = self._how, size[1] / size[0]
-        if how.scale_crop is None and aspects is None:
+        if how.scale_crop is None and aspects is None and isinstance(images, Tensor):
             return self._moved(images)
-        wide = np.full(len(images), images.shape[2] / images.shape[1]) if aspects is None else aspects
-        wide = wide.astype(np.float64)
+        stored = images[0].shape[1] / images[0].shape[0]
+        wide = np.array([stored] * len(images) if aspects is None else aspects, np.float64)
         if how.scale_crop is not None:
             draws = [self._draw(stream) for stream in (_AREA, _ASPECT, _PART_Y, _PART_X)]
             boxes = random_boxes(np.concatenate(draws, axis=1), how.scale_crop, wide, result)

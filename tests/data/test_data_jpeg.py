@@ -8,7 +8,7 @@ from PIL import Image
 from skimage import data
 
 from striate.data import jpeg
-from striate.data.decode import decode_image, decode_picture, pixels_of
+from striate.data.decode import decode_image, decode_picture, look_at, pixels_of
 from striate.data.likeness import hash_of, hash_of_frame
 from striate.errors import ImageError
 
@@ -84,3 +84,15 @@ def test_the_hash_of_a_frame_is_that_of_its_picture(size, mode):
     pixels = np.asarray(picture).reshape(*size[::-1], -1)
     bits = np.unpackbits(np.frombuffer(hash_of(picture) + hash_of_frame(pixels), np.uint8)).reshape(2, -1)
     assert (bits[0] != bits[1]).sum() <= 4  # a value on the median may fall to either side
+
+
+@pytest.mark.parametrize("image", [CAT, CAT.convert("L"), CAT.convert("CMYK")])
+@pytest.mark.parametrize("turned", [False, True])
+def test_size_and_greyness_are_pillows(image, turned, monkeypatch):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = saved(image, **({"exif": exif} if turned else {}))
+    found = look_at(content, "cat.jpg")
+    assert found[0] == ((451, 300) if turned else (300, 451)) and found[1] == (image.mode == "L")
+    monkeypatch.setattr(jpeg, "simplejpeg", lambda: None)
+    assert look_at(content, "cat.jpg") == found
