@@ -51,6 +51,8 @@ class Bundle:
     ``preprocessing``: what ``Preprocessing.to_json`` gives, or {} where the input is no image.
     ``card``: free JSON: model, data, version. ``temperature``: what scores are divided by before they become
     probabilities, so that these are as often right as they say (arXiv:1706.04599); it changes no answer.
+    ``mirror``: whether each answer is the mean of the logits of an image and of its mirror image (left and
+    right exchanged), as the network was measured. It takes two passes.
     ``identity``: of a bundle that was read, a hash of its graph and its tensors.
     """
 
@@ -60,6 +62,7 @@ class Bundle:
     preprocessing: Mapping[str, Any]
     card: Mapping[str, Any]
     temperature: float = 1.0
+    mirror: bool = False
     identity: str | None = None
 
 
@@ -114,6 +117,7 @@ def read_bundle(path: str | Path, *, tensors_later: bool = False) -> Bundle:
         preprocessing=_parse(path, PREPROCESSING, files[PREPROCESSING], "preprocessing", dict),
         card=card,
         temperature=json.loads(files[CARD]).get("temperature", 1.0),  # bundles of before have none
+        mirror=json.loads(files[CARD]).get("mirror", False),
         identity=f"{seals[GRAPH]} {seals[TENSORS]}",
     )
     check_bundle(bundle, str(path), tensors=not tensors_later)
@@ -158,7 +162,8 @@ def _encode(bundle: Bundle) -> dict[str, bytes]:
         PREPROCESSING: _json({"format": FORMAT, "preprocessing": dict(bundle.preprocessing)}),
     }
     seals = {name: hashlib.sha256(files[name]).hexdigest() for name in SEALED}
-    record = {"format": FORMAT, "sha256": seals, "card": dict(bundle.card), "temperature": bundle.temperature}
+    record = {"format": FORMAT, "sha256": seals, "card": dict(bundle.card)}
+    record |= {"temperature": bundle.temperature, "mirror": bundle.mirror}
     return files | {CARD: _json(record)}
 
 

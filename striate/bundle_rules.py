@@ -30,6 +30,11 @@ def check_bundle(bundle: Bundle, where: str, *, tensors: bool = True) -> None:
             f"{where} has the temperature {warm!r}: it must be a number above 0, and none "
             "that single precision lacks; train again."
         )
+    if not isinstance(bundle.mirror, bool) or (bundle.mirror and not bundle.preprocessing):
+        raise BundleError(
+            f"{where} has mirror {bundle.mirror!r}: it must be true or false, and true only for images, "
+            "which preprocessing describes; train again."
+        )
 
 
 def _check_labels(bundle: Bundle, where: str) -> None:

@@ -3,7 +3,7 @@
 choices      what is settled before a training, and written down
 training     data -> network; resume         finish      bundle, insight, report (labels: judgement)
 budget       as many epochs as fit into a time
-likeness     a new run with the choices of another
+likeness     a new run with the choices of another       mirroring    two passes for each answer
 rates        a learning rate found by a short training; start: random weights or others'
 run          what a finished training is     evaluation  a run on a data set
 prediction   a run or a bundle on images     explaining  every number of a network derived

@@ -37,8 +37,10 @@ def seconds_of(budget: str | float) -> float:
     return total
 
 
-def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int) -> int:
+def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int, passes: int = 1) -> int:
     """The largest number of epochs, up to 300, that end within ``seconds``, final measurement included.
+
+    ``passes``: in how many an image is answered then.
 
     Raises ArgumentError where not even one does.
     """
@@ -46,7 +48,7 @@ def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int)
     val = len(dataset.val) if dataset.val is not None else 0
     last = len(next(dataset.splits[name] for name in ("test", "val", "train") if name in dataset.splits))
     epoch = steps * pace.step + val * pace.image
-    after = pace.start + (last + val) * pace.image + FOR_THE_REST * seconds
+    after = pace.start + passes * (last + val) * pace.image + FOR_THE_REST * seconds
     epochs = int((seconds - after) / epoch)
     if epochs < 1:
         raise ArgumentError(
@@ -73,7 +75,8 @@ def plan(
     while True:
         pace = measure(build(before), dataset, before, STEPS, clock)
         left = seconds - (clock() - began)
-        epochs = epochs_within(left, pace, dataset, int(before.settings["batch_size"]))
+        passes = 2 if before.settings["test_time_mirror"] else 1
+        epochs = epochs_within(left, pace, dataset, int(before.settings["batch_size"]), passes)
         chosen = choose(epochs)
         if not first or _same_work(before, chosen):
             return {

@@ -71,7 +71,7 @@ def carry_out(
         return Run(folder.path)
     try:
         with prepared(placement):
-            finish(folder, dataset, module, placement, heard, listeners, team)
+            finish(folder, dataset, module, placement, heard, listeners, team, settings.test_time_mirror)
     except (RunError, BundleError, OSError):
         rest = command("report", folder.path) if folder.result.exists() else how_to_go_on(folder)
         tell(listeners, Noted(f"The training is done and saved; only what follows it is missing: {rest}"))

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from striate.api import mirroring
 from striate.errors import ArgumentError, RunError, nearest
 from striate.runs import FORMAT, RunFolder, read_json, write_json, writing
 
@@ -114,6 +115,7 @@ def choose(
         suits = Augmentation(flip=suits.flip and settings.epochs >= MIRROR_FROM_EPOCHS)
     augmentation = Augmentation.from_json({**suits.to_json(), **(varied or {})})
     augmentation.check_fits(dataset.image_size)
+    settings = mirroring.settled(settings, given, augmentation, small)
     if binary and (len(dataset.classes) != 2 or dataset.task == "labels"):
         raise ArgumentError(
             f"task must not be 'binary' unless there are two classes, got {len(dataset.classes)} "

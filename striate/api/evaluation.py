@@ -32,6 +32,8 @@ class Evaluated:
     mean_average_precision: float | None = None
     """Of labels; None where images have one class. The accuracy is then of images all of whose labels are
     right."""
+    one_pass: float | None = None
+    """Where the run answers twice, to an image and to its mirror image: the accuracy of one pass."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -85,11 +87,14 @@ def evaluate(
         task=known.get("task"),
         on_progress=stage(listeners, "reading images"),
     )
+    settings = TrainSettings.from_json(written["settings"])
     module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
-    placement = place(TrainSettings.from_json(written["settings"]))
+    placement = place(settings)
     with prepared(placement):
         batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
-        evaluation = measure(placement.move(module), batches.epoch(0), placement)
+        evaluation = measure(
+            placement.move(module), batches.epoch(0), placement, mirror=settings.test_time_mirror
+        )
     if evaluation.multi_label:
         return _of_labels(evaluation, images, found, known["classes"], folder)
     confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
@@ -100,6 +105,7 @@ def evaluate(
         split=found,
         images=evaluation.images,
         per_class=tuple(per_class(confusion, tuple(known["classes"]))),
+        one_pass=_one_pass(evaluation),
     )
 
 
@@ -120,7 +126,13 @@ def _of_labels(
         images=evaluation.images,
         per_class=tuple(rows),
         mean_average_precision=mean_average_precision(rows),
+        one_pass=_one_pass(evaluation),
     )
+
+
+def _one_pass(evaluation: Evaluation) -> float | None:
+    alone = evaluation.of_one_pass()
+    return alone.accuracy if alone is not None else None
 
 
 def _own_images(

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from striate.api.judgement import Judged, judged
+from striate.api.mirroring import one_pass
 from striate.api.stages import Listener, stage
 from striate.errors import TrainingError
 from striate.runs import RunFolder, read_json, read_lines, write_json
@@ -35,8 +36,11 @@ def finish(
     warnings: Sequence[str],
     listeners: Sequence[Listener],
     team: Team,
+    mirror: bool = False,
 ) -> None:
     """Measure with all processes of ``team``; its lead writes network.json, bundle/, insight/ and the rest.
+
+    ``mirror``: whether each answer is the mean over an image and its mirror image.
 
     result.json comes last but one, so that a run without it can be resumed and finished again.
     """
@@ -51,14 +55,14 @@ def finish(
     batches = Batches(images, dataset.preprocessing, AT_ONCE, device=placement.device)
     measuring(0, len(batches))
     evaluation = evaluate_together(
-        module, batches, placement, team, lambda done: measuring(done, len(batches))
+        module, batches, placement, team, lambda done: measuring(done, len(batches)), mirror=mirror
     )
     measuring(len(batches), len(batches))
-    several = judged(module, dataset, split, evaluation, placement, team)  # None: one class an image
+    several = judged(module, dataset, split, evaluation, placement, team, mirror)  # None: one class an image
     if not team.leads:
         return
     warm, fitted_on = _temperature(dataset, module, placement, split, evaluation)
-    bundle = _bundle(folder, dataset, module, warm, several.card if several is not None else {})
+    bundle = _bundle(folder, dataset, module, warm, mirror, several.card if several is not None else {})
     _compare(bundle, images, evaluation)
     tempered = evaluation.tempered(warm)
     _look(folder, dataset, bundle, split, images, tempered, several)
@@ -80,13 +84,17 @@ def finish(
 
 
 def _result(evaluation: Evaluation, split: str, classes: int, several: Judged | None) -> dict[str, Any]:
-    return {
-        "accuracy": evaluation.accuracy,
-        "top5": evaluation.top5 if classes > 5 and several is None else None,
-        "loss": evaluation.loss,
-        "split": split,
-        "images": evaluation.images,
-    } | (several.result if several is not None else {})
+    return (
+        {
+            "accuracy": evaluation.accuracy,
+            "top5": evaluation.top5 if classes > 5 and several is None else None,
+            "loss": evaluation.loss,
+            "split": split,
+            "images": evaluation.images,
+        }
+        | one_pass(evaluation)
+        | (several.result if several is not None else {})
+    )
 
 
 def _temperature(
@@ -101,7 +109,7 @@ def _temperature(
         return 1.0, None
     if split != "val":
         held_out = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
-        measured = evaluate(module, held_out.epoch(0), placement)
+        measured = evaluate(module, held_out.epoch(0), placement, mirror=measured.one_pass is not None)
     return temperature(measured.logits, measured.labels), "val"
 
 
@@ -114,7 +122,12 @@ def _ece(evaluation: Evaluation) -> float:
 
 
 def _bundle(
-    folder: RunFolder, dataset: Dataset, module: nn.Module, temperature: float, more: Mapping[str, Any]
+    folder: RunFolder,
+    dataset: Dataset,
+    module: nn.Module,
+    temperature: float,
+    mirror: bool,
+    more: Mapping[str, Any],
 ) -> Bundle:
     """Capture the network, and write network.json and bundle/."""
     from striate.bundle import Bundle, write_bundle
@@ -137,6 +150,7 @@ def _bundle(
             **more,
         },
         temperature=temperature,
+        mirror=mirror,
     )
     write_bundle(folder.bundle, bundle)
     return bundle

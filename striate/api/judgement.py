@@ -50,10 +50,11 @@ def judged(
     evaluation: Evaluation,
     placement: Placement,
     team: Team,
+    mirror: bool = False,
 ) -> Judged | None:
     """None where images have one class. Thresholds are chosen on val, whatever split was measured.
 
-    All processes of ``team`` take part.
+    All processes of ``team`` take part. ``mirror``: whether answers are those of two passes.
     """
     if dataset.task == "classes":
         return None
@@ -69,5 +70,5 @@ def judged(
     chosen_on, known = split, evaluation
     if dataset.val is not None and split != "val":
         batches = Batches(dataset.val, dataset.preprocessing, AT_ONCE, device=placement.device)
-        chosen_on, known = "val", evaluate_together(module, batches, placement, team)
+        chosen_on, known = "val", evaluate_together(module, batches, placement, team, mirror=mirror)
     return Judged(answers(split, evaluation), thresholds_of(answers(chosen_on, known)), chosen_on)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from striate.api.choices import Choice
+from striate.api.mirroring import refuse_alone
 from striate.errors import ArgumentError
 from striate.runs import RunFolder, read_record
 
@@ -27,11 +28,14 @@ def choice_of(folder: RunFolder, given: Mapping[str, Any]) -> Choice:
 
     Raises RunError when settings.json is not whole, ArgumentError for an impossible setting.
     """
+    from striate.data.augment import Augmentation
     from striate.training.settings import TrainSettings
 
     written = read_record(folder.settings, model=dict, settings=dict, augmentation=dict, device=dict)
     settings = {**written["settings"], **_placed(written["device"]), **given}
-    return Choice(written["model"], TrainSettings.from_json(settings).to_json(), written["augmentation"])
+    checked = TrainSettings.from_json(settings)
+    refuse_alone(checked, Augmentation.from_json(written["augmentation"]))
+    return Choice(written["model"], checked.to_json(), written["augmentation"])
 
 
 def differences(folder: RunFolder, dataset: Dataset) -> list[str]:

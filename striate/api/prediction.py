@@ -25,17 +25,22 @@ def load(
     exact: bool = False,
     input: str | Sequence[int] | None = None,
     tune: bool = False,
+    mirror: bool | None = None,
 ) -> Network:
     """A network from a bundle or run folder or an ONNX file; torch is never imported.
 
     ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. ``tune``: measure
-    every layer's kernels on this machine, once, and remember the fastest. See ``striate.engine.load``.
+    every layer's kernels on this machine, once, and remember the fastest.
+    ``mirror``: whether an image is answered together with its mirror image, in two passes; None: as the
+    run was measured. See ``striate.engine.load``.
     """
     from striate.api.subject import parse_input
     from striate.engine import load as load_network
 
     size, path = parse_input(input), bundle_of(Path(bundle))
-    return load_network(path, threads=threads, precision=precision, exact=exact, input=size, tune=tune)
+    return load_network(
+        path, threads=threads, precision=precision, exact=exact, input=size, tune=tune, mirror=mirror
+    )
 
 
 def predict(
@@ -45,18 +50,23 @@ def predict(
     weights: str | Path | None = None,
     top: int = 5,
     tune: bool = False,
+    mirror: bool | None = None,
     unreadable: Callable[[str, ImageError], object] | None = None,
 ) -> list[Prediction]:
     """What a run, a bundle or a network with weights sees in images: files, folders (sorted) or their bytes.
 
-    With ``weights`` (see ``striate.create``), ``run`` is a network's name. ``tune``: see ``load``.
-    Raises DataError when there is no image, ImageError naming a file that cannot be decoded, unless
+    With ``weights`` (see ``striate.create``), ``run`` is a network's name. ``tune``, ``mirror``: see
+    ``load``. Raises DataError when there is no image, ImageError naming a file that cannot be decoded, unless
     ``unreadable`` is given: it is then told the file and the error, and the others are answered.
     """
     from striate.api.weights import recogniser
     from striate.data.folder import images_in
 
-    network = load(run, tune=tune) if weights is None else recogniser(str(run), weights, tune=tune)
+    network = (
+        load(run, tune=tune, mirror=mirror)
+        if weights is None
+        else recogniser(str(run), weights, tune=tune, mirror=mirror)
+    )
     sources: list[Path | bytes] = []
     for image in images:
         if isinstance(image, bytes):

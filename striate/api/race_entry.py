@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,9 @@ def prepare(
     elif Path(model).is_dir():
         network = bundle_of(Path(model)).resolve()
         bundle = read_bundle(network)
+        if bundle.mirror:  # engines race over single passes
+            network = folder / NETWORK
+            write_bundle(network, replace(bundle, mirror=False))
         graph, weights = bundle.graph, bundle.weights
         if size is not None:
             raise ArgumentError(f"input must be left out for a bundle, it has its own, got {size!r}.")

@@ -43,6 +43,8 @@ def evaluate(
     if evaluation.top5 is not None:
         share += f", top-5 {evaluation.top5:.2%}"
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")
+    if evaluation.one_pass is not None:
+        say(f"each image was answered as it is and mirrored; as it is alone: {evaluation.one_pass:.2%}")
     columns: list[tuple[str, Side]] = [
         ("class", "left"),
         ("images", "right"),

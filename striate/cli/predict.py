@@ -46,6 +46,14 @@ def predict(
     tune: Annotated[
         bool, typer.Option("--tune", help="Measure kernels on this machine first, and remember the fastest.")
     ] = False,
+    mirror: Annotated[
+        bool | None,
+        typer.Option(
+            "--mirror/--no-mirror",
+            help="Answer with the mean over the image and its mirror image, in twice the time "
+            "(default: as the run was measured).",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in images, with the network of a run or of a bundle, or one that others have trained.
@@ -63,7 +71,9 @@ def predict(
         weights = weights or "pretrained"
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
     bad: dict[str, ImageError] = {}
-    predictions = api.predict(run, sources, weights=weights, top=top, tune=tune, unreadable=bad.__setitem__)
+    predictions = api.predict(
+        run, sources, weights=weights, top=top, tune=tune, mirror=mirror, unreadable=bad.__setitem__
+    )
     if as_json:
         unread = [{"key": key, "error": str(error)} for key, error in bad.items()]
         emit([*(asdict(prediction) for prediction in predictions), *unread])

@@ -66,6 +66,7 @@ def train(
     accumulate: options.Accumulate = None,
     ema_decay: options.EmaDecay = None,
     patience: options.Patience = None,
+    test_time_mirror: options.TestTimeMirror = None,
     seed: options.Seed = None,
     precision: options.Precision = None,
     memory_format: options.MemoryFormat = None,
@@ -213,6 +214,8 @@ def _say_result(run: Run) -> None:
     if result.get("mean_average_precision") is not None:
         measured = f"mean average precision {result['mean_average_precision']:.3f}"
     say(f"{measured} on {on}, {took}")
+    if (alone := result.get("one_pass")) is not None:
+        say(f"each image was answered as it is and mirrored; as it is alone: {alone['accuracy']:.2%}")
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(

@@ -152,6 +152,14 @@ Patience = Annotated[
         help="Stop after so many epochs without a better validation; keep the best.", rich_help_panel=LEARNING
     ),
 ]
+TestTimeMirror = Annotated[
+    bool | None,
+    typer.Option(
+        "--test-time-mirror/--no-test-time-mirror",
+        help="Answer as the mean over an image and its mirror image, in twice the time.",
+        rich_help_panel=LEARNING,
+    ),
+]
 Seed = Annotated[int | None, typer.Option(help="All randomness follows from it.", rich_help_panel=LEARNING)]
 Precision = Annotated[str | None, typer.Option(help="auto, fp32, tf32 or bf16.", rich_help_panel=MACHINE)]
 MemoryFormat = Annotated[

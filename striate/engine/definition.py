@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle
-from striate.errors import BundleError
+from striate.errors import ArgumentError, BundleError
 from striate.graph.graph import Graph, Weights
 from striate.graph.store import graph_to_json
 
@@ -44,6 +44,21 @@ def preprocessing_of(bundle: Bundle) -> Preprocessing | None:
     from striate.data.preprocess import Preprocessing
 
     return Preprocessing.from_json(bundle.preprocessing)
+
+
+def mirrors(bundle: Bundle, asked: bool | None) -> bool:
+    """Whether each answer is the mean over the image and its mirror image; None: as the bundle says.
+
+    Raises ArgumentError where it is asked for and the input is no image.
+    """
+    if asked is None:
+        return bundle.mirror
+    if not isinstance(asked, bool) or (asked and not bundle.preprocessing):
+        raise ArgumentError(
+            "mirror must be True, False or None, and not True without preprocessing, which says that the "
+            f"input is an image, got {asked!r}: leave it out."
+        )
+    return asked
 
 
 def thresholds_of(bundle: Bundle) -> NDArray[np.float64] | None:

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
-from striate.engine.definition import defined, identity_of, preprocessing_of, thresholds_of
+from striate.engine.definition import defined, identity_of, mirrors, preprocessing_of, thresholds_of
 from striate.engine.engine import Engine, pieces
 from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
 from striate.graph.graph import Shape, owner
@@ -47,10 +47,11 @@ def load(
     exact: bool = False,
     input: Sequence[int] | None = None,
     tune: bool = False,
+    mirror: bool | None = None,
 ) -> Network:
     """The network of a bundle folder or of an ONNX file.
 
-    ``threads``, ``exact``, ``tune``: see ``Network``. ``precision``: "fp32", the only one so far.
+    ``threads``, ``exact``, ``tune``, ``mirror``: see ``Network``. ``precision``: "fp32", the only one so far.
     ``input``: the size of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it
     open. Raises BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX
     file that cannot be read, and UnsupportedError for another precision.
@@ -61,11 +62,11 @@ def load(
         graph, weights = read_onnx(bundle, input)
         card = {"model": Path(bundle).name, "format": "onnx"}
         found = Bundle(graph=graph, weights=weights, labels=(), preprocessing={}, card=card)
-        return Network(found, threads=threads, precision=precision, exact=exact, tune=tune)
+        return Network(found, threads=threads, precision=precision, exact=exact, tune=tune, mirror=mirror)
     if input is not None:
         raise ArgumentError(f"input must be left out for a bundle, which fixes it, got {input!r}.")
     found = read_bundle(bundle, tensors_later=True)
-    return Network(found, threads=threads, precision=precision, exact=exact, tune=tune)
+    return Network(found, threads=threads, precision=precision, exact=exact, tune=tune, mirror=mirror)
 
 
 class Network:
@@ -76,6 +77,8 @@ class Network:
     ``exact``: every sum as it is written, no Winograd. ``tune``: the first time, every layer's kernels and
     tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in the cache;
     without it the cost model chooses. Either way the same limits on errors hold, but last digits may differ.
+    ``mirror``: whether an answer is the mean of the logits of an image and of its mirror image, in two
+    passes; None: as the bundle says, whose accuracy and temperature were measured so.
     """
 
     def __init__(
@@ -86,9 +89,11 @@ class Network:
         precision: str = "fp32",
         exact: bool = False,
         tune: bool = False,
+        mirror: bool | None = None,
     ) -> None:
         if precision != "fp32":
             raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
+        self._mirror = mirrors(bundle, mirror)
         self._shape = _image_shape(bundle)
         identity = bundle.identity or identity_of(bundle)
         self._engine = Engine(partial(defined, bundle), identity, threads=threads, exact=exact, tune=tune)
@@ -117,11 +122,13 @@ class Network:
     def __repr__(self) -> str:
         sizes = " x ".join(map(str, self._shape[1:]))
         classes = f"{len(self._classes)} classes" if self._classes else "no labels"
-        return f"Network(input {sizes}, {classes}, {len(self._engine.graph)} layers, fp32)"
+        passes = ", image and mirror image" if self._mirror else ""
+        return f"Network(input {sizes}, {classes}, {len(self._engine.graph)} layers{passes}, fp32)"
 
     def __call__(self, x: NDArray[Any]) -> Any:
         """Logits (N, classes) of images: float32 (N, C, H, W) as the network was trained on, or uint8
         (N, H, W, C), which is normalised first. N may be 0.
+        With ``mirror`` a row is the mean of two passes.
 
         An ONNX file may say otherwise: its input is what the file says (Keras: N, H, W, C), its outputs are
         of any shape, each with N first, and several are given as a tuple in the file's order.
@@ -238,7 +245,11 @@ class Network:
     def _run(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         if x.dtype == np.uint8 and self._preprocessing is not None:
             x = self._preprocessing.normalise(x)
-        found = self._engine.outputs(np.asarray(x, np.float32))
+        x = np.asarray(x, np.float32)
+        found = self._engine.outputs(x)
+        if self._mirror:
+            others = self._engine.outputs(np.ascontiguousarray(x[..., ::-1]))
+            found = tuple((one + other) / np.float32(2) for one, other in zip(found, others, strict=True))
         classes = len(self._classes)
         if classes == 2 and len(found) == 1 and found[0].shape == (len(x), 1):  # softmax of (0, z): a sigmoid
             found = (np.concatenate([np.zeros_like(found[0]), found[0]], axis=1),)

@@ -232,6 +232,21 @@ def test_what_a_network_says_about_itself(net: Network) -> None:
     assert repr(net).startswith("Network(input 3 x 12 x 10, 4 classes, ") and repr(net).endswith("fp32)")
 
 
+def test_an_answer_may_be_the_mean_over_the_mirror_image(net: Network) -> None:
+    mirrored, pixels = Network(replace(bundle(), mirror=True)), photographs(3)
+    expected = (torch_logits(pixels) + torch_logits(pixels[:, :, ::-1].copy())) / 2
+    np.testing.assert_allclose(mirrored(pixels), expected, atol=1e-5)
+    np.testing.assert_allclose(mirrored.probabilities(pixels), expected.softmax(1), atol=1e-5)
+    np.testing.assert_array_equal(Network(replace(bundle(), mirror=True), mirror=False)(pixels), net(pixels))
+    np.testing.assert_array_equal(Network(bundle(), mirror=True)(pixels), mirrored(pixels))
+    assert "image and mirror image" in repr(mirrored)
+    for wrong in ("yes", 1):
+        with pytest.raises(ArgumentError, match="mirror must be True, False or None"):
+            Network(bundle(), mirror=wrong)  # type: ignore[arg-type]
+    with pytest.raises(ArgumentError, match="not True without preprocessing"):
+        Network(replace(bundle(), labels=(), preprocessing={}), mirror=True)
+
+
 # --- load -------------------------------------------------------------------------------------------------
 
 

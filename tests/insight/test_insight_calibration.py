@@ -68,6 +68,12 @@ def test_a_bundle_keeps_it_and_probabilities_use_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(warm.probabilities(images), expected, rtol=1e-5)
 
 
+@pytest.mark.parametrize("wrong", ["yes", 1, None, True])  # True: nothing says that there are images
+def test_a_mirror_that_is_none_is_refused(wrong: object, tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match=r"has mirror .*: it must be true or false, and true"):
+        write_bundle(tmp_path / "bundle", replace(bundle(), mirror=wrong))  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize("wrong", [0, -1.0, float("nan"), float("inf"), "warm", True, None])
 def test_a_temperature_that_is_none_is_refused(wrong: object, tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"has the temperature .*: it must be a number above 0"):
