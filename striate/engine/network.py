@@ -74,9 +74,10 @@ class Network:
 
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
-    ``exact``: every sum as it is written, no Winograd. ``tune``: the first time, every layer's kernels and
-    tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in the cache;
-    without it the cost model chooses. Either way the same limits on errors hold, but last digits may differ.
+    ``exact``: every sum as it is written, no Winograd, no Strassen. ``tune``: the first time, every layer's
+    kernels and tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in
+    the cache; without it the cost model chooses. Either way the same limits on errors hold, but last digits
+    may differ.
     ``mirror``: whether an answer is the mean of the logits of an image and of its mirror image, in two
     passes; None: as the bundle says, whose accuracy and temperature were measured so.
     """

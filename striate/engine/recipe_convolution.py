@@ -13,12 +13,14 @@ from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.channels_last import ChannelsLast
 from striate.engine.kernels.dense import dense
 from striate.engine.kernels.direct import Direct, Window
+from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
 from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import packed, pays
 from striate.engine.kernels.panels import product_tiles
+from striate.engine.kernels.strassen import strassen
 from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
@@ -105,7 +107,12 @@ class Convolution(Recipe):
             straight = [matrix(source, target, finish, tile) for _, tile in tiles]
             others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
             found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
-        return found
+        seven = strassen(source, target, stride, finish, machine, self.settings.threads)
+        if seven is None or self.settings.exact:
+            return found
+        form = _form(seven, values, partial(seven.pack, weight, bias))
+        pays = cycles(seven, machine) < cycles(found[0].parts[0].kernel, machine)
+        return [form, *found] if pays else [*found, form]
 
     def _sees_all(self, source: Layout, target: Layout) -> bool:
         """Whether there is one window only, and it covers the map."""

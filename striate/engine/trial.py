@@ -25,11 +25,12 @@ WORDS: tuple[ops.Op, ...] = (
     ops.Conv2d(24, 24, (3, 3), padding=(1, 1), groups=24),
     ops.SiLU(),
     ops.MaxPool2d((3, 3), (2, 2), (1, 1)),
-    ops.Conv2d(24, 17, (1, 1)),
+    ops.Conv2d(24, 320, (1, 1)),
+    ops.Conv2d(320, 320, (1, 1)),
     ops.GELU(),
     ops.AdaptiveAvgPool2d((1, 1)),
     ops.Flatten(),
-    ops.Linear(17, 19),
+    ops.Linear(320, 19),
 )
 
 

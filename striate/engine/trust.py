@@ -20,7 +20,7 @@ PASSED = b"passed"
 
 @cache
 def trusted(target: Target) -> str:
-    """ "all" kernels, "plain" ones (no Winograd), or "none"."""
+    """ "all" kernels, "plain" ones (no Winograd, no Strassen), or "none"."""
     for level, exact in (("all", False), ("plain", True)):
         if _passed(level, target):
             return level

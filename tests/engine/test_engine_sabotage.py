@@ -51,8 +51,9 @@ def sabotaged(family: str, folder: Path) -> str:
     return subprocess.run(words, env=environment, capture_output=True, text=True, check=True).stdout
 
 
-def test_a_miscompiled_winograd_is_not_used(tmp_path: Path) -> None:
-    said = sabotaged("winograd", tmp_path)
+@pytest.mark.parametrize("family", ["winograd", "strassen"])
+def test_a_miscompiled_family_is_not_used(family: str, tmp_path: Path) -> None:
+    said = sabotaged(family, tmp_path)
     assert "compiled kernels (all) disagree with their definition on this machine" in said
     assert "compiled kernels (plain)" not in said and "NumPy" not in said
     assert "direct" in said and "winograd" not in said.split("\n", 1)[1]

@@ -15,6 +15,7 @@ from striate.engine.kernels.matrix import Matrix
 from striate.engine.kernels.packed import Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
+from striate.engine.kernels.strassen import Strassen, strassen_cycles
 from striate.engine.kernels.tile import LATENCY, LOAD, PER_TILE, direct_cycles, rate, winograd_cycles
 from striate.engine.kernels.winograd_forms import Product, Tiles
 from striate.engine.target import Target
@@ -65,6 +66,11 @@ def _(kernel: Packed, machine: Target) -> float:
     copied = kernel.target.pixels * source.blocks * kernel.parts
     size = 4 * blocks * machine.lanes * source.channels
     return max(sums + 2 * copied, size / rate(size))
+
+
+@cycles.register
+def _(kernel: Strassen, machine: Target) -> float:
+    return strassen_cycles(kernel, machine)
 
 
 @cycles.register

@@ -1,0 +1,133 @@
+"""1x1 convolutions by seven products: small ones, asked for by hand, since only large ones are chosen."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from unittest.mock import patch
+
+import numpy as np
+import pytest
+from engine_world import chain, compare, one_word, random_weights
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from striate import ops
+from striate.engine import recipe_convolution
+from striate.engine.choose import Settings
+from striate.engine.kernels import strassen
+from striate.engine.kernels.finish import Finish
+from striate.engine.layout import Layout
+from striate.engine.machine_code import assembly
+from striate.engine.plan import Step, make_plan
+from striate.engine.target import LEVELS, usable
+from striate.graph.graph import Graph, Node
+
+CHANNELS = (32, 61, 64, 125)  # an even number of blocks, whatever a vector holds
+
+
+@contextmanager
+def always(room: int = strassen.ROOM) -> Iterator[None]:
+    """Seven products wherever they can be, in strips whose copies take so many bytes."""
+    strassen.strassen.cache_clear()
+    with (
+        patch.object(recipe_convolution, "cycles", lambda kernel, _: kernel.family != "strassen"),
+        patch.object(recipe_convolution, "pays", lambda *_: True),
+        patch.object(strassen, "ROOM", room),
+    ):
+        yield
+    strassen.strassen.cache_clear()
+
+
+def families(graph: Graph, settings_: Settings) -> list[str]:
+    inputs = {name: ("N", *shape[1:]) for name, shape in graph.inputs.items()}
+    plan = make_plan(graph, random_weights(graph), inputs, settings_)
+    return [step.part.kernel.family for step in plan.steps if isinstance(step, Step)]
+
+
+@pytest.mark.parametrize("level", usable())
+@settings(max_examples=6, deadline=None)
+@given(
+    channels=st.tuples(st.sampled_from(CHANNELS), st.sampled_from(CHANNELS)),
+    size=st.tuples(st.integers(4, 13), st.integers(8, 11)),
+    stride=st.tuples(st.integers(1, 3), st.integers(1, 2)),
+    images=st.integers(1, 3),
+    threads=st.integers(1, 3),
+    room=st.sampled_from([5_000, 20_000, strassen.ROOM]),
+    padded=st.booleans(),
+)
+def test_any_size(
+    level: str,
+    channels: tuple[int, int],
+    size: tuple[int, int],
+    stride: tuple[int, int],
+    images: int,
+    threads: int,
+    room: int,
+    padded: bool,
+) -> None:
+    """``padded``: the map that is written has a frame, for a window that reads it afterwards."""
+    (inputs, outputs), (down, across) = channels, stride
+    shape = (inputs, down * size[0], across * size[1])
+    words: list[ops.Op] = [ops.Conv2d(inputs, outputs, (1, 1), stride), ops.ReLU()]
+    if padded:
+        words.append(ops.Conv2d(outputs, 3, (2, 2), padding=(1, 1)))
+    with always(room):
+        program = compare(chain(*words, shape=shape), images, target=LEVELS[level], threads=threads)
+    assert "strassen" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
+
+
+def test_a_residual_is_added_once_where_halves_share_pixels() -> None:
+    """35 pixels: both halves of the only strip have the one in the middle."""
+    weights = {"weight": "w", "bias": "b"}
+    nodes = (
+        Node("conv", ops.Conv2d(64, 64, (1, 1)), ("x0",), weights),
+        Node("sum", ops.Add(), ("conv", "x0"), {}),
+        Node("end", ops.SiLU(), ("sum",), {}),
+    )
+    with always():
+        program = compare(Graph({"x0": ("N", 64, 5, 7)}, nodes, ("end",)), 3, threads=2)
+    (step,) = program.plan.steps
+    assert isinstance(step, Step) and step.part.kernel.family == "strassen"
+
+
+def test_weights_are_what_the_seven_products_of_the_definition_need() -> None:
+    """Products of NumPy's, so that no code of ours is involved."""
+    layout = Layout(32, 4, 8, 16)
+    kernel = strassen.Strassen(layout, layout, (1, 1), (4, 1), 1, 1, False, Finish())
+    rng = np.random.default_rng(0)
+    weight, image = rng.standard_normal((32, 32)), rng.standard_normal((32, 32))
+    packed = kernel.pack(weight.astype(np.float32), None)["weights"].reshape(7, 16, 16)
+    (a11, a12), (a21, a22) = ([half[:, :16], half[:, 16:]] for half in (image[:16], image[16:]))
+    s1 = a21 + a22
+    s2 = s1 - a11
+    seen = (a11, a12, s2, a11 - a21, s1, a22, a12 - s2)
+    one, two, three, four, five, six, seven = (a @ b for a, b in zip(seen, packed, strict=True))
+    rows = [
+        np.hstack([one + two, one + three + five + seven]),
+        np.hstack([one + three + four + six, one + three + four + five]),
+    ]
+    np.testing.assert_allclose(np.vstack(rows), image @ weight.T, atol=1e-5)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_the_model_takes_it_for_many_channels_only_and_exact_never(level: str) -> None:
+    """With code for every level."""
+    target = LEVELS[level]
+    large, small = (one_word(ops.Conv2d(n, n, (1, 1)), (n, 14, 14)) for n in (512, 32))
+    assert families(large, Settings(target)) == ["strassen"]
+    assert families(large, Settings(target, exact=True)) != ["strassen"]
+    assert families(small, Settings(target)) != ["strassen"]
+    plan = make_plan(large, random_weights(large), {"x0": ("N", 512, 14, 14)}, Settings(target, threads=2))
+    (step,) = plan.steps
+    assert isinstance(step, Step) and isinstance(step.part.kernel, strassen.Strassen)
+    assert step.part.kernel.units % 2 == 0
+    assert assembly(step.part.kernel.emit(target), target)
+
+
+@pytest.mark.parametrize(("inputs", "outputs", "side"), [(40, 64, 8), (64, 40, 8), (64, 16, 8), (64, 64, 5)])
+def test_odd_or_small_halves_are_refused(inputs: int, outputs: int, side: int) -> None:
+    with always():
+        assert "strassen" not in families(
+            one_word(ops.Conv2d(inputs, outputs, (1, 1)), (inputs, side, side)), Settings(LEVELS["avx2"])
+        )
