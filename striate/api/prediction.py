@@ -34,12 +34,15 @@ def load(
     ``mirror``: whether an image is answered together with its mirror image, in two passes; None: as the
     run was measured. See ``striate.engine.load``.
     """
-    from striate.api.subject import parse_input
     from striate.engine import load as load_network
 
-    size, path = parse_input(input), bundle_of(Path(bundle))
+    if input is not None:
+        from striate.api.subject import parse_input
+
+        input = parse_input(input)
+    path = bundle_of(Path(bundle))
     return load_network(
-        path, threads=threads, precision=precision, exact=exact, input=size, tune=tune, mirror=mirror
+        path, threads=threads, precision=precision, exact=exact, input=input, tune=tune, mirror=mirror
     )
 
 

@@ -17,9 +17,23 @@ From a network to an answer:
 
 From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
 ``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``,
-``build`` (with a second process, where much is to be made), and ``kernels/``, one family a file.
+``build`` and ``helpers`` (several processes, where much is to be made), and ``kernels/``, one family a file.
 """
 
-from striate.engine.network import Network, Prediction, load
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from striate.engine.network import Network, Prediction, load
 
 __all__ = ["Network", "Prediction", "load"]
+
+
+def __getattr__(name: str) -> Any:
+    """Found on first use (PEP 562): a process that only compiles needs no network."""
+    if name not in __all__:
+        raise AttributeError(f"module 'striate.engine' has no attribute {name!r}")
+    from striate.engine import network
+
+    return getattr(network, name)

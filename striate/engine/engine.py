@@ -143,10 +143,17 @@ class Engine:
         return Settings(target, self.exact or level == "plain", self.threads)
 
     def _compile(self, size: tuple[int, ...]) -> Program:
-        settings = self._settings()
-        before = self._stored(settings, size)
-        if before is not None:
-            return before
+        from striate.engine.helpers import team
+
+        with team() as helpers:  # the same for the machine's check and for the network
+            settings = self._settings()
+            before = self._stored(settings, size)
+            if before is not None:
+                return before
+            helpers.call()  # they start while the plan is made
+            return self._made(settings, size)
+
+    def _made(self, settings: Settings, size: tuple[int, ...]) -> Program:
         from striate.engine.plan import make_plan
 
         graph, weights = self.definition
