@@ -54,7 +54,9 @@ def _made(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
         return object_code(text, target)
 
     def together(helper: Helper) -> None:
-        if helper.ready():
+        while waiting and helper.starting(0.05):
+            pass
+        if helper.up:
             work(lambda text: helper.object_code(text, target))
 
     with team() as those:

@@ -11,6 +11,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import asdict
 from pathlib import Path
+from threading import Thread
 from typing import IO, cast
 
 from striate.engine.machine_code import object_code
@@ -32,12 +33,17 @@ class Helper:
         )
         self._given = cast("IO[bytes]", self._process.stdin)
         self._answer = cast("IO[bytes]", self._process.stdout)
-        self._up = False
+        self.up = False  # it has started
+        self._greeting = Thread(target=self._greet, daemon=True)
+        self._greeting.start()
 
-    def ready(self) -> bool:
-        """Whether it has started, once that is known."""
-        self._up = self._up or _get(self._answer) == b""
-        return self._up
+    def _greet(self) -> None:
+        self.up = _get(self._answer) == b""
+
+    def starting(self, seconds: float) -> bool:
+        """Whether nothing was heard of it yet; waits so long at most."""
+        self._greeting.join(seconds)
+        return self._greeting.is_alive()
 
     def object_code(self, text: str, target: Target) -> bytes | None:
         with suppress(OSError, ValueError):
@@ -48,6 +54,7 @@ class Helper:
 
     def end(self) -> None:
         self._process.kill()
+        self._greeting.join()
         for file in (self._given, self._answer):
             with suppress(OSError):
                 file.close()

@@ -45,7 +45,8 @@ def compare(name: str, data: st.DataObject) -> None:
     weights = {role: w.astype(np.float32) for role, w in example.weights(rng).items()}
     feeds = dict(zip(inputs, arrays, strict=True))
     with np.errstate(all="ignore"):
-        expected = np.asarray(run(graph, weights, {k: x.astype(np.float64) for k, x in feeds.items()}))
+        exactly = run(graph, weights, {k: x.astype(np.float64) for k, x in feeds.items()})
+        expected = np.asarray(exactly).astype(np.float32).astype(np.float64)  # exp(91) is infinite
         try:
             (found,) = program_of(graph, weights)(feeds, graph.outputs)
         except NotLowerableError:
