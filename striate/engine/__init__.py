@@ -17,7 +17,7 @@ From a network to an answer:
 
 From a kernel to machine code: ``target`` (vector width, registers), ``layout`` (how maps lie in memory),
 ``index`` (why no address leaves its buffer), ``emit`` (LLVM IR), ``machine_code``, ``cache``,
-``build`` and ``helpers`` (several processes, where much is to be made), and ``kernels/``, one family a file.
+``build`` and ``team`` (several processes, where much is to be made), and ``kernels/``, one family a file.
 """
 
 from __future__ import annotations

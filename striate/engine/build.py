@@ -13,9 +13,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from striate.engine import cache
-from striate.engine.helpers import Helper, team
 from striate.engine.machine_code import object_code
 from striate.engine.target import Target
+from striate.engine.team import Helper, team
 
 if TYPE_CHECKING:
     from striate.engine.kernels.kernel import Kernel

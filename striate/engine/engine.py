@@ -143,7 +143,7 @@ class Engine:
         return Settings(target, self.exact or level == "plain", self.threads)
 
     def _compile(self, size: tuple[int, ...]) -> Program:
-        from striate.engine.helpers import team
+        from striate.engine.team import team
 
         with team() as helpers:  # the same for the machine's check and for the network
             settings = self._settings()

@@ -11,15 +11,15 @@ from engine_world import host_target
 
 from striate.engine import build as file
 from striate.engine import cache
-from striate.engine import helpers as beside
+from striate.engine import team as beside
 from striate.engine.build import build
 from striate.engine.compiled import OutOfBoundsError
-from striate.engine.helpers import Helper, team
 from striate.engine.kernels.frame import Frame
 from striate.engine.kernels.kernel import Kernel, Work
 from striate.engine.layout import Layout
 from striate.engine.machine_code import object_code
 from striate.engine.target import Target
+from striate.engine.team import Helper, team
 
 
 @pytest.fixture(autouse=True)

@@ -20,7 +20,7 @@ from striate.machine import processors
 
 MOST = 7  # a network has some 40 kernels to make, and their text is written by one process
 HOME = str(Path(__file__).parents[2])  # where this very striate lies
-COMMAND = f"import sys; sys.path.insert(0, {HOME!r}); from striate.engine.helpers import help_out; help_out()"
+COMMAND = f"import sys; sys.path.insert(0, {HOME!r}); from striate.engine.team import help_out; help_out()"
 
 
 class Helper:
