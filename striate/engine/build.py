@@ -2,14 +2,15 @@
 
 LLVM, as llvmlite wraps it, holds one lock, so threads would wait for each other. A helper is a process that
 reads LLVM IR as text and writes object code. Whoever is free, helpers and ourselves, takes the next kernel;
-what a helper that fails has left undone is made here.
+what a helper that failed was asked is made here.
 """
 
 from __future__ import annotations
 
-from collections import deque
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
+from contextlib import suppress
+from queue import Empty, PriorityQueue
+from threading import Event, Thread
 from typing import TYPE_CHECKING
 
 from striate.engine import cache
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from striate.engine.kernels.kernel import Kernel
 
 MUCH = 6  # kernels that are worth a helper, which needs a quarter of a second to start
+END = (1, "", "")  # comes after all kernels
 
 
 def build(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
@@ -35,36 +37,41 @@ def build(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
 
 
 def _made(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
-    waiting, made = deque(kernels), dict[str, bytes]()
-
-    def work(compiled: Callable[[str], bytes | None]) -> None:
-        """Take one kernel after the other, until none waits or nobody answers."""
-        while waiting:
-            try:
-                kernel = waiting.popleft()
-            except IndexError:  # another took the last
-                return
-            code = compiled(str(kernel.emit(target)))
-            if code is None:
-                waiting.append(kernel)
-                return
-            made[kernel.symbol] = code
-
-    def ourselves(text: str) -> bytes:
-        return object_code(text, target)
+    """One thread writes all texts: two would wait for each other. The longest are compiled first."""
+    waiting: PriorityQueue[tuple[int, str, str]] = PriorityQueue()  # ..., symbol, text
+    made, over = dict[str, bytes](), Event()
 
     def together(helper: Helper) -> None:
-        while waiting and helper.starting(0.05):
-            pass
-        if helper.up:
-            work(lambda text: helper.object_code(text, target))
+        while helper.starting(0.02):
+            if over.is_set():
+                return
+        while helper.up and (asked := waiting.get()) != END:
+            code = helper.object_code(asked[2], target)
+            if code is None:
+                waiting.put(asked)
+                return
+            made[asked[1]] = code
+
+    def ourselves() -> None:
+        with suppress(Empty):
+            while (asked := waiting.get_nowait()) != END:
+                made[asked[1]] = object_code(asked[2], target)
 
     with team() as those:
         hired = those.call() if len(kernels) >= MUCH else []
-        with ThreadPoolExecutor(max(1, len(hired))) as pool:
-            asked = [pool.submit(together, helper) for helper in hired]
-            work(ourselves)
-            for one in asked:
-                one.result()
-        work(ourselves)
+        threads = [Thread(target=together, args=(helper,), daemon=True) for helper in hired]
+        for thread in threads:
+            thread.start()
+        try:
+            for kernel in kernels:
+                text = str(kernel.emit(target))
+                waiting.put((-len(text), kernel.symbol, text))
+            ourselves()
+        finally:
+            over.set()
+            for _ in threads:
+                waiting.put(END)
+            for thread in threads:
+                thread.join()
+        ourselves()  # what helpers that failed were asked
     return made
