@@ -96,14 +96,14 @@ class _Folding:
 
     def _affine(self, node: Node) -> _Affine | None:
         """What the node does to each channel, if it is a BatchNorm or a Scale."""
+        if not isinstance(node.op, (BatchNorm, Scale)):
+            return None
         tensors = {role: self.arrays[name].astype(np.float64) for role, name in node.weights.items()}
         if isinstance(node.op, BatchNorm):
             scale = tensors.get("weight", 1.0) / np.sqrt(tensors["running_var"] + node.op.eps)
             return _Affine(scale, tensors.get("bias", 0.0) - tensors["running_mean"] * scale, 1)
-        if isinstance(node.op, Scale):
-            weight = tensors["weight"]
-            return _Affine(weight, tensors.get("bias", np.zeros_like(weight)), node.op.dim)
-        return None
+        weight = tensors["weight"]
+        return _Affine(weight, tensors.get("bias", np.zeros_like(weight)), node.op.dim)
 
     def _foldable(self, value: str, affine: _Affine) -> str | None:
         """The linear map before ``value`` that can take the factors, looking through pools."""
