@@ -20,7 +20,9 @@ if TYPE_CHECKING:
     from striate.api.choices import Choice
     from striate.data.dataset import Dataset
 
-STEPS = 6  # measured
+STEPS = 6  # measured at least
+FOR_MEASURING = 0.02  # share of the budget: six steps promised 5 epochs in 300 s that took 314
+LONGEST_MEASURING = 20.0  # seconds
 FOR_THE_REST = 0.05  # share of the budget that is left for the network's capture, the bundle and the report
 MOST_EPOCHS = 300  # more seldom help, however much time there is
 UNITS = {"": 1, "s": 1, "m": 60, "h": 3600}
@@ -70,10 +72,10 @@ def plan(
     Batch size and variations, which ``choose`` makes of the number of epochs, change the pace: where they
     differ from what was measured, it is measured once more.
     """
-    began = clock()
+    began, measuring = clock(), min(FOR_MEASURING * seconds, LONGEST_MEASURING)
     before, first = choose(None), True
     while True:
-        pace = measure(build(before), dataset, before, STEPS, clock)
+        pace = measure(build(before), dataset, before, STEPS, clock, seconds=measuring)
         left = seconds - (clock() - began)
         passes = 2 if before.settings["test_time_mirror"] else 1
         epochs = epochs_within(left, pace, dataset, int(before.settings["batch_size"]), passes)

@@ -43,8 +43,11 @@ def measure(
     chosen: Choice,
     steps: int,
     clock: Callable[[], float] = time.perf_counter,
+    *,
+    seconds: float = 0.0,
 ) -> Pace:
-    """Train a copy of ``module`` for ``steps`` steps as ``chosen`` says, and evaluate it on one batch."""
+    """Train a copy of ``module`` as ``chosen`` says for ``steps`` steps and at least ``seconds``, and
+    evaluate it on one batch."""
     from striate.data.batches import Batches
     from striate.training.compiler import compiled
     from striate.training.device import place
@@ -62,9 +65,9 @@ def measure(
     forward = compiled(copied, placement.device, settings) if placement.compiled else copied
     optimiser, asked = Optimiser(copied, settings), objective(dataset, settings)
     with prepared(placement):
-        batches = (batch for epoch in range(steps + FIRST) for batch in train.epoch(epoch))
+        batches = (batch for epoch in itertools.count() for batch in train.epoch(epoch))
         times = [clock()]
-        for _ in range(FIRST + steps):
+        while len(times) <= FIRST + steps or times[-1] - times[FIRST] < seconds:
             images, labels = next(batches)
             loss, _ = update(
                 forward, optimiser, images, labels.to(placement.device), 1e-6, settings, placement, asked

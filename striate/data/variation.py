@@ -116,8 +116,10 @@ class Varied:
         ]
 
     def _flipped(self) -> NDArray[np.bool_]:
-        """Which images are mirrored: (n,)."""
-        return (self._draw(_FLIP)[:, 0] < 0.5) & self._how.flip
+        """Which images are mirrored: (n,). Half of them by chance, and in every other epoch the other half:
+        two epochs show both sides of each (alternating flip, arXiv:2404.00498)."""
+        seed, epoch, index = self._where
+        return ((uniform(seed, 0, index, _FLIP) < 0.5) ^ (epoch % 2 == 1)) & self._how.flip
 
     def _hole(self, size: tuple[int, ...]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Height and width of a rectangle for each image, (n, 1); 0 where there is none."""

@@ -11,11 +11,11 @@ FINE_TUNED = "efficientnet_lite0"
 def auto(image_size: tuple[int, int]) -> tuple[str, str | None]:
     """Name of the network for images of (H, W) pixels, and the weights that it starts from (None: random).
 
-    striate_small for images to 64x64. Photographs: EfficientNet-Lite0 from its weights on ImageNet where
+    striate_base for images to 64x64. Photographs: EfficientNet-Lite0 from its weights on ImageNet where
     ``striate[pretrained]`` is installed, whatever their number, else striate_photo. From 120 photographs of
     ten classes the first learns what the second cannot: see docs/log.md.
     """
     height, width = image_size
     if height * width <= SMALL_PIXELS:
-        return "striate_small", None
+        return "striate_base", None
     return (FINE_TUNED, PRETRAINED) if LITE0.is_installed() else ("striate_photo", None)

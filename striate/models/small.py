@@ -1,4 +1,4 @@
-"""Two networks of our own for small images, 28x28 to 64x64, that learn in seconds to minutes on a CPU.
+"""Three networks of our own for small images, 28x28 to 64x64, that learn in seconds to minutes on a CPU.
 
 A stem of stride 2 that can start from whitened training images (hlb-CIFAR10; airbench, arXiv 2404.00498), a
 few 3x3 convolutions, and a linear layer over the last map: in short runs that beats the mean of each map,
@@ -64,7 +64,7 @@ class SmallNet(nn.Sequential):
         classes=10,
         parameters=252_362,
         multiply_adds=14_562_560,
-        summary="Four convolutions; the default for images up to 64x64.",
+        summary="Four convolutions, two of them at a quarter of the side.",
     )
 )
 def striate_small(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> SmallNet:
@@ -72,6 +72,33 @@ def striate_small(*, classes: int, in_channels: int, image_size: tuple[int, int]
     return SmallNet(
         (32, 64, 128, 128),
         (True, False, True),
+        classes=classes,
+        in_channels=in_channels,
+        image_size=image_size,
+    )
+
+
+@register(
+    Card(
+        name="striate_base",
+        title="Striate base",
+        year=2026,
+        authors="The striate authors",
+        paper=ORIGIN,
+        doi_or_arxiv=None,
+        image_size=(28, 28),
+        channels=1,
+        classes=10,
+        parameters=411_594,
+        multiply_adds=10_002_944,
+        summary="Four convolutions, the widest on the smallest map; the default for images up to 64x64.",
+    )
+)
+def striate_base(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> SmallNet:
+    """Maps at 28x28: stem 14, block1 7, block2 3, block3 3. More weights than small, fewer multiply-adds."""
+    return SmallNet(
+        (32, 64, 128, 256),
+        (True, True, False),
         classes=classes,
         in_channels=in_channels,
         image_size=image_size,

@@ -67,7 +67,7 @@ def test_a_pace_is_measured_and_the_network_is_left_alone(pictures: Path, tmp_pa
 def test_the_plan_is_written_down_and_kept(
     pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(budget, "measure", lambda *given: Pace(steps=(100.0,), image=0.0, start=0.0))
+    monkeypatch.setattr(budget, "measure", lambda *given, **named: Pace(steps=(100.0,), image=0.0, start=0.0))
     run = api.train(pictures, run=tmp_path / "run", budget="10m", threads=1)
     written = json.loads((run.path / "settings.json").read_text())
     planned = written["budget"]

@@ -83,7 +83,7 @@ def test_building_draws_nothing_from_the_generator_but_the_weights():
 
 @pytest.mark.parametrize("size", [(28, 28), (64, 64)])
 def test_the_default_for_small_images(size):
-    assert auto(size) == ("striate_small", None)
+    assert auto(size) == ("striate_base", None)
 
 
 def test_photographs_are_fine_tuned_where_weights_are_installed(monkeypatch):
