@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 _COLOURS = {(1, "Gray"): "GRAY", (3, "YCbCr"): "RGB", (3, "RGB"): "RGB"}
 _PLAIN = {colours for _, colours in _COLOURS}
+_SCAN = b"\xda"  # the marker of a scan
 _MAY_TURN = (b"Exif\0", b"ns.adobe.com/xap", b"MPF\0")  # these hold an orientation, or several pictures
 
 
@@ -49,7 +50,8 @@ def decode_plain(
 def _header(content: bytes, least_side: int, most_pixels: int) -> tuple[int, int, str] | None:
     """Height, width and colours of a JPEG without anything out of the ordinary."""
     module = simplejpeg()
-    if module is None or not content.startswith(b"\xff\xd8") or any(mark in content for mark in _MAY_TURN):
+    head = _segments(content)
+    if module is None or not content.startswith(b"\xff\xd8") or any(mark in head for mark in _MAY_TURN):
         return None
     try:
         height, width, colours, _ = module.decode_jpeg_header(content)
@@ -57,6 +59,22 @@ def _header(content: bytes, least_side: int, most_pixels: int) -> tuple[int, int
         return None
     plain = colours in _PLAIN and min(height, width) >= least_side and height * width <= most_pixels
     return (height, width, colours) if plain else None
+
+
+def _segments(content: bytes) -> bytes:
+    """What stands before the first scan; all of it where the segments do not follow each other.
+
+    Marks among the bytes of the pixels mean nothing, and Pillow reads none after them.
+    """
+    place = 2
+    while content[place : place + 1] == b"\xff":
+        marker = content[place + 1 : place + 2]
+        if marker == _SCAN:
+            return content[:place]
+        if marker == b"\xff":  # filling
+            return content
+        place += 2 + max(2, int.from_bytes(content[place + 2 : place + 4], "big"))
+    return content
 
 
 @cache

@@ -96,3 +96,11 @@ def test_size_and_greyness_are_pillows(image, turned, monkeypatch):
     assert found[0] == ((451, 300) if turned else (300, 451)) and found[1] == (image.mode == "L")
     monkeypatch.setattr(jpeg, "simplejpeg", lambda: None)
     assert look_at(content, "cat.jpg") == found
+
+
+def test_marks_count_before_the_first_scan_only():
+    content = saved(CAT)
+    assert plain(content + b"Exif\0") is not None
+    app1 = b"\xff\xe1" + (2 + 6).to_bytes(2, "big") + b"Exif\0\0"
+    for filled in (app1, b"\xff" + app1):
+        assert plain(content[:2] + filled + content[2:]) is None
