@@ -45,7 +45,7 @@ def _made(kernels: Sequence[Kernel], target: Target) -> dict[str, bytes]:
         while helper.starting(0.02):
             if over.is_set():
                 return
-        while helper.up and (asked := waiting.get()) != END:
+        while helper.up and not over.is_set() and (asked := waiting.get()) != END:
             code = helper.object_code(asked[2], target)
             if code is None:
                 waiting.put(asked)

@@ -20,6 +20,7 @@ from striate.machine import processors
 
 MOST = 7  # a network has some 40 kernels to make, and their text is written by one process
 HOME = str(Path(__file__).parents[2])  # where this very striate lies
+GREETING = bytes(8)  # anything else, printed by what runs when Python starts: nothing to work with
 COMMAND = f"import sys; sys.path.insert(0, {HOME!r}); from striate.engine.team import help_out; help_out()"
 
 
@@ -38,7 +39,8 @@ class Helper:
         self._greeting.start()
 
     def _greet(self) -> None:
-        self.up = _get(self._answer) == b""
+        with suppress(OSError, ValueError):
+            self.up = self._answer.read(len(GREETING)) == GREETING
 
     def starting(self, seconds: float) -> bool:
         """Whether nothing was heard of it yet; waits so long at most."""
@@ -64,7 +66,9 @@ class Helper:
 def help_out() -> None:
     """What a helper does: it says that it is there, then compiles a module after the other."""
     given, answer = sys.stdin.buffer, sys.stdout.buffer
-    _put(answer, b"")
+    sys.stdout = sys.stderr  # whatever else prints, answers stay whole
+    answer.write(GREETING)
+    answer.flush()
     while (about := _get(given)) and (text := _get(given)):
         _put(answer, object_code(text.decode(), Target(**json.loads(about))))
 

@@ -95,18 +95,40 @@ def test_an_error_of_a_kernel_is_raised_whoever_took_it(monkeypatch: pytest.Monk
         build(wrong, host_target())
 
 
+def test_after_an_interrupt_no_more_is_compiled(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+
+    def slowly(self: Helper, text: str, target: Target) -> bytes:
+        asked.append(text)
+        time.sleep(0.05)
+        return b""
+
+    def interrupted(mod: str, target: Target) -> bytes:
+        while not asked:
+            time.sleep(0.01)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Helper, "object_code", slowly)
+    monkeypatch.setattr(file, "object_code", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        build(kernels(20), host_target())
+    assert len(asked) <= 3
+
+
 def test_what_is_in_the_cache_is_not_made(monkeypatch: pytest.MonkeyPatch) -> None:
     first = build(kernels(), host_target())
     monkeypatch.setattr(file, "object_code", lambda *_: pytest.fail("made again"))
     assert build(kernels(), host_target()) == first
 
 
+@pytest.mark.filterwarnings("error::pytest.PytestUnhandledThreadExceptionWarning")
 @pytest.mark.parametrize(
     "command",
     [
         "raise SystemExit(3)",
         "import sys; sys.stdin.buffer.read(100)",
         "import sys; sys.stdout.buffer.write(b'\\x09\\0\\0\\0\\0\\0\\0\\0cut'); sys.stdin.buffer.read()",
+        "print('said by a sitecustomize that is longer than a greeting', flush=True); input()",
         "import sys; sys.stdout.buffer.write(bytes(8))",  # it is there, and goes
         "import sys; sys.stdout.buffer.write(bytes(8) + b'\\x09\\0\\0\\0\\0\\0\\0\\0cut')",
     ],
