@@ -20,6 +20,7 @@ from striate.engine.stage import (
     NotLowerableError,
     Outside,
     Pair,
+    Pooled,
     Raised,
     Stage,
     Value,
@@ -166,7 +167,7 @@ class Lowering:
             return None
         for name in names:
             self._settle(name)
-        stage = self._with_depthwise(self._absorb(stage))
+        stage = self._with_reader(self._absorb(stage))
         self.values[stage.output.root] = stage.output
         return stage
 
@@ -221,28 +222,35 @@ class Lowering:
             self._absorbed.add(reader.name)
             stage = longer
 
-    def _with_depthwise(self, stage: Stage) -> Stage:
-        """A 1x1 convolution takes over the depthwise one that alone reads it, and what follows that one."""
+    def _with_reader(self, stage: Stage) -> Stage:
+        """A convolution takes over the pooling, a 1x1 one the depthwise one, that alone reads it, and what
+        follows.
+        """
         name, first = stage.output.root, stage.op
         readers = self.graph.consumers(name)
         if stage.added or not isinstance(first, ops.Conv2d) or len(readers) != 1 or self._uses[name] != 1:
             return stage
         (reader,) = readers
-        if not isinstance(reader.op, ops.Conv2d) or not pairs(first, reader.op):
+        op: ops.Op
+        if isinstance(reader.op, ops.Conv2d) and pairs(first, reader.op):
+            op = Pair(first, stage.words, reader.op)
+        elif isinstance(reader.op, ops.MaxPool2d) and pools(first, reader.op, stage.output):
+            op = Pooled(first, stage.words, reader.op)
+        else:
             return stage
         shape = self._shapes[reader.name]
         tensors = {f"second.{role}": array for role, array in self._tensors(reader).items()}
-        pair = Stage(
-            Pair(first, stage.words, reader.op),
+        both = Stage(
+            op,
             stage.inputs,
             Value(reader.name, shape, natural_dims(shape)),
             {**stage.tensors, **tensors},
             covers=(*stage.covers, reader.name),
         )
-        if not self._accepts(pair):
+        if not self._accepts(both):
             return stage
         self._absorbed.add(reader.name)
-        return self._absorb(pair)
+        return self._absorb(both)
 
     def _other(self, stage: Stage, add: Node) -> Value | None:
         """The other operand of an addition, if it is already there and of the same shape."""
@@ -262,6 +270,14 @@ def pairs(first: ops.Conv2d, second: ops.Conv2d) -> bool:
     unpadded = all(pair == (0, 0) for pair in first.pads)
     depthwise = second.groups == second.in_channels == second.out_channels
     return pointwise and unpadded and depthwise and second.padding_mode == "zeros"
+
+
+def pools(first: ops.Conv2d, pool: ops.MaxPool2d, between: Value) -> bool:
+    """Whether ``pool`` is of 2 x 2 side by side, and ``first`` a convolution that might take it over."""
+    plain = not pool.return_indices and not any(map(any, pool.pads)) and pool.dilation == (1, 1)
+    beside = pool.kernel_size == pool.stride == (2, 2)
+    whole = not pool.ceil_mode or not (between.dims[1] % 2 or between.dims[2] % 2)
+    return plain and beside and whole and between.natural and first.groups == 1
 
 
 def _shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, tuple[int, ...]]:

@@ -136,7 +136,18 @@ class Convolution(Recipe):
         plain = self.window == Window((1, 1)) and self.groups == 1
         return plain and same and source.lanes == target.lanes > 1
 
-    def _schemes(self, source: Layout, target: Layout, finish: Finish) -> tuple[bool, list[Scheme]]:
+    def pooled(self, layouts: Layouts, target: str, after: Finish) -> tuple[bool, list[Form]]:
+        """Winograd's forms that store in ``target`` the largest of every 2 x 2 results; whether they pay."""
+        source, bias = layouts[self.stage.inputs[0].root], self.stage.tensors.get("bias")
+        values = {"source": self.stage.inputs[0].root, "target": target}
+        pays, schemes = self._schemes(source, layouts[target], Finish(self.stage.words), 2)
+        schemes = [replace(scheme, after=after) for scheme in schemes]
+        found = [self._winograd(one, source, values, partial(one.pack, self.weight, bias)) for one in schemes]
+        return pays, found
+
+    def _schemes(
+        self, source: Layout, target: Layout, finish: Finish, pool: int = 1
+    ) -> tuple[bool, list[Scheme]]:
         """Winograd's forms for this convolution, and whether the first of them is estimated to pay."""
         taps, stride = self.window.kernel[0], self.window.stride[0]
         plain = Window((taps, taps), (stride, stride), before=self.window.before)
@@ -144,7 +155,8 @@ class Convolution(Recipe):
             return False, []
         if source.lanes == 1:
             source = replace(source, lanes=2 ** (source.channels - 1).bit_length())
-        pays, kinds = winograd_kinds(source, target, self.window.before, self.settings.target, stride, taps)
+        machine = self.settings.target
+        pays, kinds = winograd_kinds(source, target, self.window.before, machine, stride, taps, pool)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     @staticmethod

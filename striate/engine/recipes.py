@@ -7,6 +7,7 @@ from striate.engine import (
     recipe_pick,
     recipe_pointwise,
     recipe_pool,
+    recipe_pooled,
     recipe_resample,
     recipe_transpose,
 )
@@ -18,6 +19,7 @@ __all__ = [
     "recipe_pick",
     "recipe_pointwise",
     "recipe_pool",
+    "recipe_pooled",
     "recipe_resample",
     "recipe_transpose",
 ]

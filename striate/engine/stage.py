@@ -89,6 +89,18 @@ class Pair(Op):
 
 
 @dataclass(frozen=True)
+class Pooled(Op):
+    """A convolution, ``words`` on each value, and the largest of 2 x 2, side by side, which alone reads it.
+
+    Not a word of the vocabulary. Roles are those of the convolution.
+    """
+
+    first: ops.Conv2d
+    words: tuple[Op, ...]
+    pool: ops.MaxPool2d
+
+
+@dataclass(frozen=True)
 class Affine(Op):
     """factor * x + shift: a join with a number. Not a word of the vocabulary."""
 

@@ -7,7 +7,7 @@ V [position][turn][block of input channels][tile of the turn][lane], U [round][p
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,7 +43,8 @@ class Tiling:
     ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
     divisor of their number. ``far``: weights come from the third cache or memory. ``fresh``: blocks of input
     channels, a divisor of their number, whose weights are transformed together in every call (then ``round``
-    is 1); 0: weights come transformed.
+    is 1); 0: weights come transformed. ``pool``: of so many outputs each way the largest alone is kept, once
+    ``after`` was done to it; ``target`` is the map of these.
     """
 
     source: Layout
@@ -58,6 +59,8 @@ class Tiling:
     fresh: int = 0
     stride: int = 1
     taps: int = 3
+    pool: int = 1
+    after: Finish = field(default_factory=Finish)
 
     @property
     def n(self) -> int:
@@ -94,12 +97,17 @@ class Tiling:
         return (0, self.n - 1), *((y, y + 1) for y in range(1, self.n - 1, 2))
 
     @property
+    def kept(self) -> int:
+        """Values of a tile that are stored, each way."""
+        return self.m // self.pool
+
+    @property
     def across(self) -> int:
-        return -(-self.target.width // self.m)
+        return -(-self.target.width // self.kept)
 
     @property
     def tiles(self) -> int:
-        return -(-self.target.height // self.m) * self.across
+        return -(-self.target.height // self.kept) * self.across
 
     @property
     def together(self) -> int:
@@ -145,7 +153,10 @@ class Tiling:
         p, q = self.tile
         window = f"{self.taps}x{self.taps}" + (" in four phases" if self.stride > 1 else "")
         form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
-        return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}"
+        return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}{self._pooling()}"
+
+    def _pooling(self) -> str:
+        return f" + max of {self.pool}x{self.pool}{self.after.describe()}" if self.pool > 1 else ""
 
     def operands(self, *first: Operand) -> tuple[Operand, ...]:
         return (
@@ -189,19 +200,20 @@ class Tiling:
         return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 
     def corner(self, to: Emitter, tile: Number) -> tuple[Number, Number]:
-        """The first output row and column of a tile; the last tiles are moved back to end with the map.
+        """The first stored row and column of a tile; the last tiles are moved back to end with the map.
 
         What is missing in the last turn repeats the last tile.
         """
         down, across = to.divide(to.least(tile, self.tiles - 1), self.across)
-        y = to.least(to.times(down, self.m), self.target.height - self.m)
-        return y, to.least(to.times(across, self.m), self.target.width - self.m)
+        y = to.least(to.times(down, self.kept), self.target.height - self.kept)
+        return y, to.least(to.times(across, self.kept), self.target.width - self.kept)
 
     def source_at(self, to: Emitter, block: Number, tile: Number) -> Number:
         y, x = self.corner(to, tile)
         layout, (top, left) = self.source, self.before
         first = layout.start - top * layout.row - left * layout.lanes
-        rows = to.plus(to.times(y, self.stride * layout.row), to.times(x, self.stride * layout.lanes))
+        step = self.stride * self.pool
+        rows = to.plus(to.times(y, step * layout.row), to.times(x, step * layout.lanes))
         return to.plus(first, rows, to.times(block, layout.block))
 
     def target_at(self, to: Emitter, layout: Layout, block: Number, tile: Number) -> Number:

@@ -23,8 +23,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from functools import partial, reduce
 
-from striate.engine.emit import Emitter
+from striate.engine.emit import Emitter, Vector
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.kernel import Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
@@ -115,19 +116,22 @@ class Scheme(Tiling):
         to = Emitter(work.to.mod, name, work.to.target, 4 if added else 3, inner=True)
         m, bias, target, *more = to.memories
         for memory, layout in zip((target, *more), (self.target, *((added,) if added else ())), strict=True):
-            for y in range(self.m):  # where the next tile will be
-                for x in range(0, self.m * to.lanes, LINE):
-                    at_next = y * layout.row + self.m * to.lanes + x
+            for y in range(self.kept):  # where the next tile will be
+                for x in range(0, self.kept * to.lanes, LINE):
+                    at_next = y * layout.row + self.kept * to.lanes + x
                     to.prefetch(memory, at_next, near=3, write=memory is target)
         columns = [
             columns_times(to, at, [to.get(m, (y * n + x) * self.m_step) for y in range(n)]) for x in range(n)
         ]
-        shift = to.get(bias, 0)
+        shift, results = to.get(bias, 0), dict[tuple[int, int], list[Vector]]()
         for y in range(self.m):
             for x, value in enumerate(columns_times(to, at, [column[y] for column in columns])):
                 other = to.get(more[0], y * added.row + x * added.lanes) if added else None
                 result = self.finish.apply(to, to.fadd(value, shift), other)
-                to.put(result, target, y * self.target.row + x * self.target.lanes)
+                results.setdefault((y // self.pool, x // self.pool), []).append(result)
+        for (y, x), some in results.items():
+            largest = reduce(partial(to.intrinsic, "llvm.maximum"), some)
+            to.put(self.after.apply(to, largest), target, y * self.target.row + x * self.target.lanes)
         to.ret_void()
         return to
 
