@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cache
+from typing import Any
 
 import numpy as np
+import pytest
 
+from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
+from striate.engine.kernels.tile import winograd_schemes
+from striate.engine.kernels.winograd import Scheme
 from striate.engine.plan import Plan, make_plan
 from striate.engine.program import Program
 from striate.engine.stage import Outside
@@ -57,6 +63,15 @@ def random_inputs(graph: Graph, images: int, seed: int = 1) -> dict[str, np.ndar
         name: rng.standard_normal((images, *shape[1:])).astype(np.float32)  # type: ignore[arg-type]
         for name, shape in graph.inputs.items()
     }
+
+
+def force(monkeypatch: pytest.MonkeyPatch, m: int, form: Callable[[Scheme], bool]) -> None:
+    """Of all of Winograd's schemes that are thought of, the first of this form, whatever it costs."""
+
+    def forced(*sizes: Any) -> tuple[bool, tuple[Scheme]]:
+        return True, (next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme)),)
+
+    monkeypatch.setattr(recipe_convolution, "winograd_kinds", forced)
 
 
 def program_of(

@@ -2,18 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
 import pytest
-from engine_world import chain, compare, host_target, program_of, random_weights
+from engine_world import chain, compare, force, host_target, program_of, random_weights
 
 from striate import ops
-from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
-from striate.engine.kernels.tile import winograd_schemes
-from striate.engine.kernels.winograd import Scheme
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.program import Program
@@ -24,13 +18,6 @@ FORMS = {
     "some tiles": lambda s: s.chunks > 1,
     "transformed in the call": lambda s: bool(s.fresh),
 }
-
-
-def force(monkeypatch: pytest.MonkeyPatch, m: int, form: Callable[[Scheme], bool]) -> None:
-    def forced(*sizes: Any) -> tuple[bool, tuple[Scheme]]:
-        return True, (next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme)),)
-
-    monkeypatch.setattr(recipe_convolution, "winograd_kinds", forced)
 
 
 def told(program: Program) -> str:

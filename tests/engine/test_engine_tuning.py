@@ -178,7 +178,7 @@ def test_forms_are_measured_and_tuned_programs_kept_apart(
 
 
 def test_predicted_times_stand_beside_measured_ones() -> None:
-    graph = chain(ops.Conv2d(16, 24, 3, padding=1), ops.MaxPool2d(2), shape=(16, 12, 12))
+    graph = chain(ops.Conv2d(16, 24, 3, padding=1), ops.MaxPool2d(3, 2), shape=(16, 12, 12))
     network = Network(Bundle(graph, random_weights(graph), (), {}, {}), threads=1)
     assert all(line.predicted is None for line in network.plan().lines)
     lines = {line.kernel: line for line in network.plan(measure=True).lines}

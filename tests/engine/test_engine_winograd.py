@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import pytest
-from engine_world import chain, compare, host_target, one_word, program_of, random_weights
+from engine_world import chain, compare, force, host_target, one_word, program_of, random_weights
 
 from striate import ops
-from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
-from striate.engine.kernels.tile import winograd_schemes
-from striate.engine.kernels.winograd import Scheme
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.target import LEVELS
@@ -23,15 +17,6 @@ FORMS = {
     "stored, several groups in a round": lambda s: not s.fresh and s.round > 1 and s.chunks == 1,
     "transformed in the call": lambda s: bool(s.fresh),
 }
-
-
-def force(monkeypatch: pytest.MonkeyPatch, m: int, form: Callable[[Scheme], bool]) -> None:
-    """Of all schemes that are thought of, the first of this form, whatever it costs."""
-
-    def forced(*sizes: Any) -> tuple[bool, tuple[Scheme]]:
-        return True, (next(scheme for scheme in winograd_schemes(*sizes) if scheme.m == m and form(scheme)),)
-
-    monkeypatch.setattr(recipe_convolution, "winograd_kinds", forced)
 
 
 @pytest.mark.parametrize("m", [2, 4])
