@@ -36,8 +36,9 @@ def refuse_alone(settings: TrainSettings, augmentation: Augmentation) -> None:
     """Raise ArgumentError where answers would be mirrored and training images are not."""
     if settings.test_time_mirror and not augmentation.flip:
         raise ArgumentError(
-            "test_time_mirror must go with training images that are mirrored, and these are not: add "
-            "--mirror if left may become right (of digits it may not), or leave test_time_mirror out."
+            "test_time_mirror must go with training images that are mirrored, and these are not: leave "
+            "test_time_mirror out, or train, not like another run, with --mirror if left may become right "
+            "(of digits it may not)."
         )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -57,6 +58,17 @@ def test_it_is_taken_over_and_given_up(run: api.Run, tmp_path: Path) -> None:
     other = api.train(like=run.path, run=tmp_path / "other", test_time_mirror=False)
     assert "one_pass" not in other.result and not read_bundle(other.path / "bundle").mirror
     assert other.result["loss"] == run.result["one_pass"]["loss"]
+
+
+def test_a_remedy_that_works_is_named_where_a_run_is_taken_over(run: api.Run, tmp_path: Path) -> None:
+    settings = run.path / "settings.json"
+    written = json.loads(settings.read_text())
+    written["augmentation"]["flip"] = False
+    copy = tmp_path / "unmirrored"
+    shutil.copytree(run.path, copy)
+    (copy / "settings.json").write_text(json.dumps(written))
+    with pytest.raises(ArgumentError, match="leave test_time_mirror out, or train, not like another run"):
+        api.train(like=copy, run=tmp_path / "other", test_time_mirror=True)
 
 
 def chosen(data: Path | None, given: dict[str, Any], varied: dict[str, Any] | None = None) -> bool:
