@@ -36,6 +36,7 @@ def test_a_wall_stops_the_first_byte_beyond() -> None:
 def test_no_kernel_touches_a_wall() -> None:
     here = Path(__file__).parent
     files = [
-        str(here / f"test_engine_{name}.py") for name in ("words", "targets", "program", "packed", "winograd")
+        str(here / f"test_engine_{name}.py")
+        for name in ("words", "targets", "program", "packed", "pooled", "strassen", "winograd")
     ]
     assert _run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not leak", *files) == 0

@@ -13,6 +13,8 @@ from striate import ops
 from striate.bundle import Bundle
 from striate.engine import Network, cache
 from striate.engine.kernels.pool import Pool
+from striate.engine.target import host
+from striate.engine.trust import trusted
 from striate.graph.graph import Graph, Node
 
 SIZE = (3, 24, 21)
@@ -63,6 +65,7 @@ def test_each_layer_is_within_its_bound(graph: Graph, exact: bool) -> None:
 
 def test_a_layer_that_is_wrong_is_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A pool that writes one wrong pixel: the error stands at its line, and at no other."""
+    trusted(host())  # the machine is checked with sound kernels, whichever test comes first
     monkeypatch.setenv(cache.FOLDER, str(tmp_path))
     graph = chain(*WORDS, shape=SIZE)
     original = Pool.body
