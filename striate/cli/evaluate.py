@@ -44,7 +44,9 @@ def evaluate(
         share += f", top-5 {evaluation.top5:.2%}"
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")
     if evaluation.one_pass is not None:
-        say(f"each image was answered as it is and mirrored; as it is alone: {evaluation.one_pass:.2%}")
+        right = "every label right on" if evaluation.mean_average_precision is not None else "accuracy"
+        alone = f"{right} {evaluation.one_pass:.2%}"
+        say(f"each image was answered as it is and mirrored; as it is alone: {alone}")
     columns: list[tuple[str, Side]] = [
         ("class", "left"),
         ("images", "right"),

@@ -215,7 +215,8 @@ def _say_result(run: Run) -> None:
         measured = f"mean average precision {result['mean_average_precision']:.3f}"
     say(f"{measured} on {on}, {took}")
     if (alone := result.get("one_pass")) is not None:
-        say(f"each image was answered as it is and mirrored; as it is alone: {alone['accuracy']:.2%}")
+        right = "every label right on" if result.get("mean_average_precision") is not None else "accuracy"
+        say(f"each image was answered as it is and mirrored; as it is alone: {right} {alone['accuracy']:.2%}")
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(
