@@ -148,12 +148,11 @@ class Engine:
     def _compile(self, size: tuple[int, ...]) -> Program:
         from striate.engine.team import team
 
-        with team() as helpers:  # the same for the machine's check and for the network
+        with team():  # the same for the machine's check and for the network
             settings = self._settings()
             before = self._stored(settings, size)
             if before is not None:
                 return before
-            helpers.call()  # they start while the plan is made
             return self._made(settings, size)
 
     def _made(self, settings: Settings, size: tuple[int, ...]) -> Program:

@@ -22,7 +22,9 @@ from striate.errors import ArgumentError
 @pytest.fixture(scope="module")
 def run(pictures: Path, tmp_path_factory: pytest.TempPathFactory) -> api.Run:
     place = tmp_path_factory.mktemp("mirrored") / "run"
-    return api.train(pictures, run=place, model="striate_tiny", epochs=1, threads=1, augmentation={"flip": True})
+    return api.train(
+        pictures, run=place, model="striate_tiny", epochs=1, threads=1, augmentation={"flip": True}
+    )
 
 
 def test_what_is_reported_is_what_the_bundle_answers(run: api.Run, pictures: Path) -> None:
