@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[dev]"
 	@touch $@
 
-demo: $(READY)  ## train on the embedded images, print the accuracy and the report's path (1 to 5 minutes)
+demo: $(READY)  ## train on the embedded images, print the accuracy and the report's path (1 to 6 minutes)
 	$(BIN)/striate train
 
 test: $(READY)  ## the whole suite (under 10 minutes on 2 cores)
