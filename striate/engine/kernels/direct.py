@@ -19,6 +19,7 @@ from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
+from striate.engine.kernels.packing import filled_up
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
@@ -151,10 +152,8 @@ class Direct(Kernel):
                 some = weight[first : first + vectors * lanes]
                 packed[place, :seen, :, :, : len(some)] = some.transpose(1, 2, 3, 0)
         blocked = packed.reshape(len(self.starts), -1, deep, kh, kw, vectors * lanes)
-        padded = np.zeros(self.target.blocks * lanes, np.float32)
-        if bias is not None:
-            padded[:outputs] = bias
-        return {"weights": np.ascontiguousarray(blocked.transpose(0, 1, 3, 4, 2, 5)).ravel(), "bias": padded}
+        shift = filled_up(bias, self.target.blocks * lanes)
+        return {"weights": np.ascontiguousarray(blocked.transpose(0, 1, 3, 4, 2, 5)).ravel(), "bias": shift}
 
     # --- code -------------------------------------------------------------------------------------------
 

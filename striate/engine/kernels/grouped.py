@@ -19,6 +19,7 @@ from striate.engine.index import Memory, Number
 from striate.engine.kernels.direct import Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.packing import filled_up
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
@@ -68,9 +69,7 @@ class Grouped(Kernel):
         full = np.zeros((self.target.blocks * self.target.lanes, seen, kh * kw), np.float32)
         full[:outputs] = weight.reshape(outputs, seen, kh * kw)
         blocked = full.reshape(self.target.blocks, self.target.lanes, seen, kh * kw)
-        shift = np.zeros(self.target.blocks * self.target.lanes, np.float32)
-        if bias is not None:
-            shift[:outputs] = bias
+        shift = filled_up(bias, self.target.blocks * self.target.lanes)
         return {"weights": np.ascontiguousarray(blocked.transpose(0, 3, 2, 1)).ravel(), "bias": shift}
 
     def body(self, work: Work) -> None:

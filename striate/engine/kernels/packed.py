@@ -19,7 +19,8 @@ from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import Asking, Reduction, multiply
-from striate.engine.kernels.panels import product_tile
+from striate.engine.kernels.packing import filled_up, in_groups
+from striate.engine.kernels.panels import offsets, product_tile
 from striate.engine.kernels.tile import FIRST, SECOND, SHARES
 from striate.engine.layout import Layout
 from striate.engine.target import Target
@@ -109,12 +110,8 @@ class Packed(Kernel):
         outputs, inputs = weight.shape
         full = np.zeros((self.source.blocks * self.source.lanes, self.target.blocks * lanes), np.float32)
         full[:inputs, :outputs] = weight.T
-        firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
-        panels = np.stack([full[:, first : first + q * lanes] for first in firsts])
-        chunks = panels.reshape(self.groups, self.chunks, -1).transpose(1, 0, 2)
-        shift = np.zeros(self.target.blocks * lanes, np.float32)
-        if bias is not None:
-            shift[:outputs] = bias
+        chunks = in_groups(full, q * lanes).reshape(self.groups, self.chunks, -1).transpose(1, 0, 2)
+        shift = filled_up(bias, self.target.blocks * lanes)
         return {"weights": np.ascontiguousarray(chunks).ravel(), "bias": shift}
 
     # --- code -------------------------------------------------------------------------------------------
@@ -138,22 +135,13 @@ class Packed(Kernel):
         p, _ = self.tile
         return to.least(to.times(tile, p), self.target.pixels - p)
 
-    def _offsets(
-        self, to: Emitter, layout: Layout, pixel: Number, stride: tuple[int, int] = (1, 1)
-    ) -> list[Number]:
-        """From a map's first pixel to those of the target's tile that begins at ``pixel``."""
-        found = []
-        for i in range(self.tile[0]):
-            y, x = to.divide(to.plus(pixel, i), self.target.width)
-            found.append(to.plus(to.times(y, stride[0] * layout.row), to.times(x, stride[1] * layout.lanes)))
-        return found
-
     def _copy(self, work: Work, first: Number, chunk: Number) -> None:
         """[tile of the strip][block][pixel][lane] of one chunk."""
         to, source = work.to, self.source
         image, width = work.buffer("source"), self.tile[0] * source.lanes
         with to.loop(self.strip) as place:
-            seen = self._offsets(to, source, self._pixel(to, to.plus(first, place)), self.stride)
+            pixel = self._pixel(to, to.plus(first, place))
+            seen = offsets(to, source, pixel, self.tile[0], self.target.width, self.stride)
             with to.loop(self.chunk) as b:
                 block = to.plus(to.times(chunk, self.chunk), b)
                 start = to.plus(source.start, to.times(block, source.block))
@@ -195,8 +183,9 @@ class Packed(Kernel):
             sums[i].append(to.variable(to.get(bias, j * lanes) if starts else to.get(held, place)))
         parts = [Reduction([(self.chunk, p * lanes, lanes)], lanes)]
         multiply(to, parts, packed, weights, [0], [i * lanes for i in range(p)], sums, asking)
-        there = self._offsets(to, self.target, pixel) if ends else []
-        beside = self._offsets(to, added, pixel) if ends and added else there
+        wide = self.target.width
+        there = offsets(to, self.target, pixel, p, wide) if ends else []
+        beside = offsets(to, added, pixel, p, wide) if ends and added else there
         for i, j, place in places:
             value = to.read(sums[i][j])
             if ends:

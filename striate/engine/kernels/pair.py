@@ -21,6 +21,7 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import clear_frame
 from striate.engine.kernels.grouped import Row, columns
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.packing import filled_up
 from striate.engine.kernels.panels import Panels, Product, product_tile, product_tiles
 from striate.engine.layout import Layout
 
@@ -59,10 +60,8 @@ class PairKernel(Kernel):
     def pack_second(self, weight: Array, bias: Array | None) -> dict[str, Array]:
         """Weights (channels, 1, kh, kw) as [block][tap][lane]."""
         blocks, lanes, taps = self.panels.blocks, self.panels.lanes, weight[0].size
-        full, shift = np.zeros((blocks * lanes, taps), np.float32), np.zeros(blocks * lanes, np.float32)
+        full, shift = np.zeros((blocks * lanes, taps), np.float32), filled_up(bias, blocks * lanes)
         full[: len(weight)] = weight.reshape(len(weight), taps)
-        if bias is not None:
-            shift[: len(weight)] = bias
         packed = full.reshape(blocks, lanes, taps).transpose(0, 2, 1)
         return {"second weights": np.ascontiguousarray(packed).ravel(), "second bias": shift}
 

@@ -18,6 +18,7 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import LINE, Asking, fits_registers
+from striate.engine.kernels.packing import filled_up
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -64,10 +65,19 @@ class Panels:
         full = np.zeros((self.deep, self.blocks * self.lanes), np.float32)
         full[: self.channels, :outputs] = weight.T
         parts = [full[:, first : first + q].ravel() for first in range(0, full.shape[1], q)]
-        shift = np.zeros(self.blocks * self.lanes, np.float32)
-        if bias is not None:
-            shift[:outputs] = bias
-        return {"weights": np.concatenate(parts), "bias": shift}
+        return {"weights": np.concatenate(parts), "bias": filled_up(bias, self.blocks * self.lanes)}
+
+
+def offsets(
+    to: Emitter, layout: Layout, first: Number, count: int, width: int, stride: tuple[int, int] = (1, 1)
+) -> list[Number]:
+    """From a map's first pixel to those that belong to pixels ``first``, ``first`` + 1 ... of one of that
+    ``width``; ``stride``: rows and columns from each to the next."""
+    found = []
+    for i in range(count):
+        y, x = to.divide(to.plus(first, i), width)
+        found.append(to.plus(to.times(y, stride[0] * layout.row), to.times(x, stride[1] * layout.lanes)))
+    return found
 
 
 @dataclass(frozen=True)
@@ -85,11 +95,7 @@ class Place:
         layout = self.layout
         if not self.framed:
             return [i * layout.lanes for i in range(count)]
-        found = []
-        for i in range(count):
-            y, x = to.divide(to.plus(first, i), layout.width)
-            found.append(to.plus(to.times(y, layout.row), to.times(x, layout.lanes)))
-        return found
+        return offsets(to, layout, first, count, layout.width)
 
     def start(self, to: Emitter, block: Number, pixel: Number) -> Number:
         """Where a tile's memory begins."""

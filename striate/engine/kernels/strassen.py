@@ -23,7 +23,8 @@ from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
-from striate.engine.kernels.panels import Place
+from striate.engine.kernels.packing import filled_up, in_groups
+from striate.engine.kernels.panels import Place, offsets
 from striate.engine.kernels.tile import SECOND, rate, tiles_in_registers, turn
 from striate.engine.layout import Layout
 from striate.engine.target import Target
@@ -136,12 +137,8 @@ class Strassen(Kernel):
         t1 = b12 - b11
         t2 = b22 - t1
         each = np.stack([b11, b21, t2, b22 - b12, t1, b21 - t2, b22]).astype(np.float32)
-        firsts = [min(i * q, self.wide - q) * lanes for i in range(self.groups)]
-        panels = np.stack([each[:, :, first : first + q * lanes] for first in firsts])
-        shift = np.zeros(self.target.blocks * lanes, np.float32)
-        if bias is not None:
-            shift[:outputs] = bias
-        return {"weights": np.ascontiguousarray(panels).ravel(), "bias": shift}
+        shift = filled_up(bias, self.target.blocks * lanes)
+        return {"weights": in_groups(each, q * lanes).ravel(), "bias": shift}
 
     # --- code -------------------------------------------------------------------------------------------
 
@@ -170,7 +167,10 @@ class Strassen(Kernel):
         reach = p * self.stride[1] * source.lanes
         with to.loop(self.tiles) as turn:
             place = to.least(to.times(turn, p), self.half - p)
-            upper, lower = (self._strided(to, to.plus(half, place)) for half in (first, second))
+            upper, lower = (
+                offsets(to, source, to.plus(half, place), p, self.target.width, self.stride)
+                for half in (first, second)
+            )
             with to.loop(self.deep) as b:
                 start = to.plus(source.start, to.times(b, source.block))
                 row = to.times(to.plus(to.times(turn, self.deep), b), p * to.lanes)
@@ -188,14 +188,6 @@ class Strassen(Kernel):
                     s3, s4 = to.fsub(a11, a21), to.fsub(a12, s2)
                     for number, value in enumerate((a11, a12, s2, s3, s1, a22, s4)):
                         to.put(value, work.scratch, to.plus(number * self.copied + i * to.lanes, row))
-
-    def _strided(self, to: Emitter, pixel: Number) -> list[Number]:
-        """From the map's first pixel to those that the target's pixels from ``pixel`` on read."""
-        (down, across), source, found = self.stride, self.source, []
-        for i in range(self.tile[0]):
-            y, x = to.divide(to.plus(pixel, i), self.target.width)
-            found.append(to.plus(to.times(y, down * source.row), to.times(x, across * source.lanes)))
-        return found
 
     def _call(
         self, work: Work, code: Emitter, number: int, group: Number, turn: Number, here: Number
@@ -275,9 +267,8 @@ def strassen(
     small = min(source.channels, target.channels, target.pixels) < FEWEST
     if source.lanes != target.lanes or target.lanes == 1 or small or source.blocks % 2 or target.blocks % 2:
         return None
-    far = 7 * source.blocks * target.blocks * target.lanes**2 > SECOND // 2
-
-    copied = 4 * len(STEPS) * source.blocks * source.lanes * target.pixels // 4  # bytes
+    far = len(STEPS) * source.blocks * target.blocks * target.lanes**2 > SECOND // 2  # quarters, in bytes
+    copied = len(STEPS) * source.blocks * source.lanes * target.pixels  # likewise
     strips = max(1, min(-(-copied // ROOM), target.pixels // (2 * machine.registers)))
     plain = Strassen(source, target, stride, (1, 1), strips, 1, far, finish)
     whole = []

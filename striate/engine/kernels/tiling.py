@@ -17,6 +17,7 @@ from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Operand
 from striate.engine.kernels.multiply import LINE
+from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.toom_cook import Filtering, as_array, filtering
 from striate.engine.layout import Layout
 
@@ -177,14 +178,11 @@ class Tiling:
         for phase, part in enumerate(parts):
             u[:, phase, :inputs, :outputs] = part.reshape(-1, outputs, inputs).transpose(0, 2, 1)
         each = u.reshape(len(u), -1, wide)
-        firsts = [min(i * q, self.target.blocks - q) * lanes for i in range(self.groups)]
-        packed = np.stack([each[:, :, first : first + q * lanes] for first in firsts])
+        packed = in_groups(each, q * lanes)
         rounds = packed.reshape(self.rounds, self.round, *packed.shape[1:])  # then position, input, output
         rounds = rounds.transpose((0, 3, 1, 2, 4) if self.fresh else (0, 2, 1, 3, 4))
-        padded = np.zeros(self.target.blocks * lanes, np.float32)
-        if bias is not None:
-            padded[:outputs] = bias
-        return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": padded}
+        shift = filled_up(bias, self.target.blocks * lanes)
+        return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": shift}
 
     def _transformed(self, weight: NDArray[np.float64]) -> list[NDArray[np.float64]]:
         """For each phase [position][output and input]; to be transformed later: [tap][output and input]."""
