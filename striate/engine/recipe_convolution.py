@@ -156,7 +156,7 @@ class Convolution(Recipe):
         if source.lanes == 1:
             source = replace(source, lanes=2 ** (source.channels - 1).bit_length())
         machine = self.settings.target
-        pays, kinds = winograd_kinds(source, target, self.window.before, machine, stride, taps, pool)
+        pays, kinds = winograd_kinds(source, target, plain, machine, pool)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     @staticmethod

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from striate.arithmetic import output_shapes
 from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.pool import Pool
@@ -45,14 +46,9 @@ def _convolution(stage: Stage) -> Stage:
     """The convolution alone, and the words before the pooling."""
     if not isinstance(stage.op, Pooled):
         raise TypeError(type(stage.op).__name__)
-    first, size = stage.op.first, stage.inputs[0].shape[1:]
-    sides = [
-        (length + sum(pads) - dilation * (kernel - 1) - 1) // step + 1
-        for length, pads, dilation, kernel, step in zip(
-            size, first.pads, first.dilation, first.kernel_size, first.stride, strict=True
-        )
-    ]
-    shape = (first.out_channels, *sides)
+    first = stage.op.first
+    (_, *sides) = output_shapes(first, [("N", *stage.inputs[0].shape)]).shape
+    shape = tuple(map(int, sides))
     output = Value(f"{stage.output.root} before pooling", shape, natural_dims(shape))
     return Stage(first, stage.inputs, output, stage.tensors, stage.op.words, covers=stage.covers)
 

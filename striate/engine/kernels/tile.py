@@ -114,24 +114,17 @@ def direct_cycles(
 
 @lru_cache(maxsize=4096)
 def winograd_kinds(
-    source: Layout,
-    target: Layout,
-    before: tuple[int, int],
-    machine: Target,
-    stride: int = 1,
-    taps: int = 3,
-    pool: int = 1,
+    source: Layout, target: Layout, window: Window, machine: Target, pool: int = 1
 ) -> tuple[bool, tuple[Scheme, ...]]:
     """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly.
 
     The best first, and before them whether it is estimated to beat the plain sum. They have no finish yet.
     """
-    window = Window((taps, taps), (stride, stride), before=before)
     stored, target = target, replace(target, height=pool * target.height, width=pool * target.width)
     plain = direct_tiles(source, target, window, source.channels, target.blocks, machine)[0]
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
-    for scheme in winograd_schemes(source, stored, before, machine, stride, taps, pool):
+    for scheme in winograd_schemes(source, stored, window, machine, pool):
         cycles = winograd_cycles(scheme, machine)
         kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
         if kind not in found or cycles < found[kind][0]:
@@ -143,20 +136,19 @@ def winograd_kinds(
 
 
 def winograd_schemes(
-    source: Layout,
-    target: Layout,
-    before: tuple[int, int],
-    machine: Target,
-    stride: int = 1,
-    taps: int = 3,
-    pool: int = 1,
+    source: Layout, target: Layout, window: Window, machine: Target, pool: int = 1
 ) -> Iterator[Scheme]:
     """All forms worth a thought, without a finish."""
+    taps, stride = window.kernel[0], window.stride[0]
     for m in OUTPUTS[taps, stride]:
         kept = m // pool
         if m % pool or min(target.height, target.width) < kept:
             continue
-        tiles = -(-target.height // kept) * -(-target.width // kept)
+        plain = Scheme(
+            source, target, m, window.before, (1, 1), 1, 1, Finish(), stride=stride, taps=taps, pool=pool
+        )
+        far = 4 * plain.terms * source.channels * target.channels > SECOND // 2
+        tiles = plain.tiles
         for p, q in tiles_in_registers(tiles, min(target.blocks, 6), machine.registers):
             if turn(p, q, machine.registers) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
                 continue
@@ -168,13 +160,11 @@ def winograd_schemes(
                     pieces = groups // together if whole else -(-all_turns // turns)
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
-                        scheme = Scheme(source, target, m, before, (p, q), turns, together, Finish())
-                        scheme = replace(scheme, stride=stride, taps=taps, pool=pool)
-                        size = 4 * scheme.terms * source.channels * target.channels
-                        yield replace(scheme, far=size > SECOND // 2)
+                        scheme = replace(plain, tile=(p, q), turns=turns, round=together, far=far)
+                        yield scheme
                         if turns == all_turns and together == 1 and stride == 1 and taps == 3:
                             for fresh in (2, 4, 8):
-                                anew = replace(scheme, fresh=fresh)
+                                anew = replace(scheme, far=False, fresh=fresh)
                                 if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
                                     yield anew
 
