@@ -85,6 +85,12 @@ def count(number: int, one: str) -> str:
     return f"{number:,} {one}" if number == 1 else f"{number:,} {one}s"
 
 
+def of_one_pass(accuracy: float, *, several: bool) -> str:
+    """Where answers are means over an image and its mirror image. ``several``: labels an image may have."""
+    right = "every label right on" if several else "accuracy"
+    return f"each image was answered as it is and mirrored; as it is alone: {right} {accuracy:.2%}"
+
+
 def say(text: str = "") -> None:
     """A line for a person."""
     typer.echo(text)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from striate.cli.answer import JsonOption, Side, emit, next_steps, say, screen, table
+from striate.cli.answer import JsonOption, Side, emit, next_steps, of_one_pass, say, screen, table
 from striate.errors import command
 
 
@@ -44,9 +44,7 @@ def evaluate(
         share += f", top-5 {evaluation.top5:.2%}"
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")
     if evaluation.one_pass is not None:
-        right = "every label right on" if evaluation.mean_average_precision is not None else "accuracy"
-        alone = f"{right} {evaluation.one_pass:.2%}"
-        say(f"each image was answered as it is and mirrored; as it is alone: {alone}")
+        say(of_one_pass(evaluation.one_pass, several=evaluation.mean_average_precision is not None))
     columns: list[tuple[str, Side]] = [
         ("class", "left"),
         ("images", "right"),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from striate.cli import training_options as options
-from striate.cli.answer import JsonOption, count, emit, next_steps, say
+from striate.cli.answer import JsonOption, count, emit, next_steps, of_one_pass, say
 from striate.errors import INTERRUPTED, ArgumentError, command
 
 if TYPE_CHECKING:
@@ -215,8 +215,7 @@ def _say_result(run: Run) -> None:
         measured = f"mean average precision {result['mean_average_precision']:.3f}"
     say(f"{measured} on {on}, {took}")
     if (alone := result.get("one_pass")) is not None:
-        right = "every label right on" if result.get("mean_average_precision") is not None else "accuracy"
-        say(f"each image was answered as it is and mirrored; as it is alone: {right} {alone['accuracy']:.2%}")
+        say(of_one_pass(alone["accuracy"], several=result.get("mean_average_precision") is not None))
     say(f"report:  {run.path / 'report.html'}")
     say(f"bundle:  {run.path / 'bundle'}")
     next_steps(

@@ -50,8 +50,10 @@ def decode_plain(
 def _header(content: bytes, least_side: int, most_pixels: int) -> tuple[int, int, str] | None:
     """Height, width and colours of a JPEG without anything out of the ordinary."""
     module = simplejpeg()
+    if module is None or not content.startswith(b"\xff\xd8"):
+        return None
     head = _segments(content)
-    if module is None or not content.startswith(b"\xff\xd8") or any(mark in head for mark in _MAY_TURN):
+    if any(mark in head for mark in _MAY_TURN):
         return None
     try:
         height, width, colours, _ = module.decode_jpeg_header(content)

@@ -49,9 +49,8 @@ class Units:
         return (self.dead or 0) / self.channels
 
 
-LOOKED_AT = (
-    64  # images of a validation: to look at its answers costs memory traffic, a pass of their own far more
-)
+# images of a validation: to look at their answers costs memory traffic, a pass of their own far more
+LOOKED_AT = 64
 
 
 @contextmanager
