@@ -117,7 +117,7 @@ def table(record: dict[str, Any]) -> str:
             for name, m in machines.items()
         ),
         f"- {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}",
-        f"- relative L2 error against float64: ours {error(record, True):.0e} at most, rivals' {error(record, False):.0e}",
+        f"- relative L2 error against float64: ours {error(record, True):.1e} at most, rivals' {error(record, False):.1e}",
         "- a rival that shows no time was not measured in that place",
         f"- one core at its peak: {2 * peak / 1e9:.0f} GFLOP/s; measured {' to '.join(dict.fromkeys(dates[:1] + dates[-1:]))}",
         f"- {len(ours)} of {4 * len(FLOORS)} places measured; in {lost} of them we are slower than the best rival",
