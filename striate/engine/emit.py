@@ -28,6 +28,15 @@ def module(target: Target) -> ir.Module:
     return result
 
 
+class _VolatileLoad(ir.LoadInstr):  # type: ignore[misc]  # llvmlite has no types
+    """A load that stays where it stands."""
+
+    def descr(self, buf: list[str]) -> None:
+        text: list[str] = []
+        super().descr(text)
+        buf += [part.replace("load", "load volatile", 1) for part in text]
+
+
 class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
     """A function under construction: ``memories`` pointers that do not overlap, then ``numbers`` integers."""
 
@@ -217,6 +226,23 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
 
     def constant(self, number: float) -> Vector:
         return ir.Constant(self.vector, [ir.Constant(F32, float(number))] * self.lanes)
+
+    def distant(self, number: float) -> Vector:
+        """A constant that is read from memory wherever it is used, as an operand of the instruction.
+
+        LLVM would keep it in a register, and spill that where a tile's sums need all of them.
+        """
+        if self.target.registers > 16:
+            return self.constant(number)
+        kind, name = self.vector, f"constant.{float(number).hex()}.v{self.lanes}"
+        place = self.mod.globals.get(name)
+        if place is None:
+            place = ir.GlobalVariable(self.mod, kind, name)
+            place.linkage, place.initializer = "internal", self.constant(number)
+        read = _VolatileLoad(self.block, place, "", typ=kind)
+        read.align = 4 * self.lanes
+        self._insert(read)
+        return read
 
     def pick(self, a: Vector, b: Vector, lanes: Sequence[int]) -> Vector:
         """Lane i of the result is lane ``lanes[i]`` of a followed by b."""

@@ -1,7 +1,7 @@
 """Activations on vectors, built from multiply-adds: e^x, tanh and erf are polynomials after range reduction.
 
-Errors, measured against float64 over all magnitudes: e^x and sigmoid 3e-7 relative, tanh 3e-7 relative,
-erf 3e-7 absolute. NaN in, NaN out.
+Errors, measured against float64 over all magnitudes: e^x and tanh 3e-7 relative, sigmoid and SiLU 1.4e-7
+relative above 0 and 2e-7 + 5e-8 |x| below, erf 3e-7 absolute. NaN in, NaN out.
 """
 
 from __future__ import annotations
@@ -21,6 +21,14 @@ _LOG2_E = 1.4426950408889634
 _LN2_HIGH, _LN2_LOW = 0.693359375, -2.12194440e-4  # their sum is ln 2; the first has few bits
 # (e^r - 1) / r on |r| <= ln 2 / 2, fitted to the least maximal error of e^r: 9.3e-8
 _GROWTH = (1.0, 0.4999913275241852, 0.16666358709335327, 0.04189950227737427, 0.008379393257200718)
+# (2^f - 1) / f on |f| <= 1/2, likewise: 9.1e-8
+_POWER_OF_TWO = (
+    0.6931469775987174,
+    0.24022242084634735,
+    0.05550733743573935,
+    0.009671512688172137,
+    0.0013264727247311835,
+)
 # (ln(1 + t) - t) / t^2 for 1 + t from sqrt(1/2) to sqrt(2); error of the logarithm 4e-9 t
 _LOGARITHM = (
     -0.49999988079071045,
@@ -104,8 +112,22 @@ def sigmoid(to: Emitter, x: Vector) -> Vector:
 
 
 def _over_one_plus_exponential(to: Emitter, y: Vector, x: Vector) -> Vector:
-    """y / (1 + e^-x): with y = 1 the sigmoid, with y = x SiLU."""
-    return to.fdiv(y, to.fadd(to.constant(1), exponential(to, negative(to, x))))
+    """y / (1 + e^-x): with y = 1 the sigmoid, with y = x SiLU. Its cost is the number of its instructions.
+
+    e^-x is 2^t with t = n + f. The last bits of t + _ROUND are n, which is added to the exponent of 2^f. At
+    the upper bound f is 0, and what comes out is infinity.
+    """
+    t = bounded(to, to.fmul(x, to.distant(-_LOG2_E)), -126, 128)
+    sum_ = to.fadd(t, to.distant(_ROUND))
+    f = to.fsub(t, to.fsub(sum_, to.distant(_ROUND)))
+    fraction = to.distant(_POWER_OF_TWO[-1])
+    for coefficient in reversed(_POWER_OF_TWO[:-1]):
+        fraction = to.multiply_add(fraction, f, to.distant(coefficient))
+    fraction = to.multiply_add(fraction, f, to.constant(1))
+    integers = ir.VectorType(I32, to.lanes)
+    n = to.shl(to.bitcast(sum_, integers), ir.Constant(integers, [ir.Constant(I32, 23)] * to.lanes))
+    power = to.bitcast(to.add(to.bitcast(fraction, integers), n), to.vector)
+    return to.fdiv(y, to.fadd(to.constant(1), power))
 
 
 def tanh(to: Emitter, x: Vector) -> Vector:
