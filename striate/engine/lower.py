@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,6 +19,7 @@ from striate.engine.stage import (
     Gather,
     Move,
     NotLowerableError,
+    Opening,
     Outside,
     Pair,
     Pooled,
@@ -223,21 +225,28 @@ class Lowering:
             stage = longer
 
     def _with_reader(self, stage: Stage) -> Stage:
-        """A convolution takes over the pooling, a 1x1 one the depthwise one, that alone reads it, and what
-        follows.
+        """A convolution takes over the pooling, a 1x1 one the depthwise one, a network's first one the next,
+        that alone reads it, and what follows.
         """
         name, first = stage.output.root, stage.op
         readers = self.graph.consumers(name)
-        if stage.added or not isinstance(first, ops.Conv2d) or len(readers) != 1 or self._uses[name] != 1:
+        if stage.added or len(readers) != 1 or self._uses[name] != 1:
             return stage
         (reader,) = readers
         op: ops.Op
-        if isinstance(reader.op, ops.Conv2d) and pairs(first, reader.op):
-            op = Pair(first, stage.words, reader.op)
-        elif isinstance(reader.op, ops.MaxPool2d) and pools(first, reader.op, stage.output):
-            op = Pooled(first, stage.words, reader.op)
-        else:
-            return stage
+        match first, reader.op:
+            case ops.Conv2d(), ops.Conv2d() if pairs(first, reader.op):
+                op = Pair(first, stage.words, reader.op)
+            case ops.Conv2d(), ops.Conv2d() if stage.inputs[0].root in self.graph.inputs:
+                op = Opening(first, stage.words, reader.op)
+            case ops.Conv2d(), ops.MaxPool2d() if pools(first, reader.op, stage.output):
+                op = Pooled(first, stage.words, reader.op)
+            case Opening(second=ops.Conv2d() as second), ops.MaxPool2d() if pools(
+                second, reader.op, stage.output
+            ):
+                op = replace(first, second=Pooled(second, stage.words, reader.op))
+            case _:
+                return stage
         shape = self._shapes[reader.name]
         tensors = {f"second.{role}": array for role, array in self._tensors(reader).items()}
         both = Stage(
@@ -250,7 +259,7 @@ class Lowering:
         if not self._accepts(both):
             return stage
         self._absorbed.add(reader.name)
-        return self._absorb(both)
+        return self._with_reader(self._absorb(both))
 
     def _other(self, stage: Stage, add: Node) -> Value | None:
         """The other operand of an addition, if it is already there and of the same shape."""

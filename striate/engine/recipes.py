@@ -3,6 +3,7 @@
 from striate.engine import (
     recipe_channels,
     recipe_convolution,
+    recipe_opening,
     recipe_pair,
     recipe_pick,
     recipe_pointwise,
@@ -15,6 +16,7 @@ from striate.engine import (
 __all__ = [
     "recipe_channels",
     "recipe_convolution",
+    "recipe_opening",
     "recipe_pair",
     "recipe_pick",
     "recipe_pointwise",

@@ -101,6 +101,19 @@ class Pooled(Op):
 
 
 @dataclass(frozen=True)
+class Opening(Op):
+    """A network's first convolution, ``words`` on each value, and the convolution that alone reads it, pooled
+    or not.
+
+    Not a word of the vocabulary. Roles are those of both; the second's begin with "second.".
+    """
+
+    first: ops.Conv2d
+    words: tuple[Op, ...]
+    second: ops.Conv2d | Pooled
+
+
+@dataclass(frozen=True)
 class Affine(Op):
     """factor * x + shift: a join with a number. Not a word of the vocabulary."""
 

@@ -3,6 +3,7 @@
 A unit is a group of outputs for all images of a batch. Its weights are cut into parts that stay in the cache
 while all images meet them; sums wait in the target between parts, and the last part finishes them. One image
 alone is limited by how fast memory delivers weights, many by multiply-adds, a few images sharing each load.
+Weights lie in the order in which they are read: to ask for them early only hinders the processor, which does.
 """
 
 from __future__ import annotations
@@ -18,12 +19,10 @@ from striate.engine.emit import I64, Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.panels import Panels, one_row
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
-AHEAD = 2048  # values: how far ahead weights are asked for
 PART = 2**17  # bytes of weights that stay in the second-level cache
 Array = NDArray[np.float32]
 
@@ -146,9 +145,6 @@ class Dense(Kernel):
             first = to.plus(to.times(block, row), pixel)
             for lane in range(lanes):
                 images_here = [(memory, to.plus(at, lane)) for memory in sources]
-                row_at = to.times(to.plus(first, lane), vectors * lanes)
-                for line in range(0, vectors * lanes, max(LINE, lanes)):
-                    to.prefetch(weights, to.plus(row_at, line + AHEAD))
                 one_row(to, images_here, weights, to.plus(first, lane), sums)
         for target, values in zip(targets, sums, strict=True):
             for q, variable in enumerate(values):

@@ -12,6 +12,7 @@ from striate.engine.kernels.dense import Dense
 from striate.engine.kernels.direct import Direct
 from striate.engine.kernels.grouped import Grouped
 from striate.engine.kernels.matrix import Matrix
+from striate.engine.kernels.opening import Opening, opening_cycles
 from striate.engine.kernels.packed import Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
@@ -43,6 +44,11 @@ def _(kernel: Tiles, machine: Target) -> float:
 def _(kernel: Product, machine: Target) -> float:
     """With the transform that goes before it."""
     return winograd_cycles(kernel.scheme, machine)
+
+
+@cycles.register
+def _(kernel: Opening, machine: Target) -> float:
+    return opening_cycles(kernel, machine)
 
 
 @cycles.register

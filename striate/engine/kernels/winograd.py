@@ -37,13 +37,17 @@ from striate.engine.kernels.toom_cook import columns_times, rows_times
 class Scheme(Tiling):
     """The steps of a tiling, each a function of its own that the kernels call."""
 
-    def transform(self, work: Work, name: str) -> Emitter:
-        """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V)."""
+    def transform(self, work: Work, name: str, *, near: bool = False) -> Emitter:
+        """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V).
+
+        ``near``: the map is in the cache, and need not be asked for.
+        """
         bt, layout, step = self.minimal.bt, self.source, self.stride
         to = Emitter(work.to.mod, name, replace(work.to.target, lanes=layout.lanes), 2, inner=True)
         source, v = to.memories
         wide = step * self.m * layout.lanes
-        for y in range(step * (self.m - 1) + self.taps):  # what the second tile from here will read anew
+        rows = 0 if near else step * (self.m - 1) + self.taps
+        for y in range(rows):  # what the second tile from here will read anew
             for x in range(0, wide, LINE):
                 to.prefetch(source, y * layout.row + 2 * wide + 2 * layout.lanes + x, near=3)
         for phase, odd in enumerate(PHASES if step > 1 else ((0, 0),)):
@@ -81,34 +85,42 @@ class Scheme(Tiling):
         return to
 
     def product(self, work: Work, name: str, phases: int = 1) -> Emitter:
-        """P tiles x Q vectors of M at one position: a sum over all input channels; (V, weights, M; turn).
+        """P tiles x Q vectors of M at one position, turn by turn, over all input channels; (V, weights, M).
 
         With fresh weights, the sum over those at hand is added to what M has.
         """
-        to = Emitter(work.to.mod, name, work.to.target, 3, 1, inner=True)
-        turn = to.parameter(0, 0, self.turns - 1)
+        to = Emitter(work.to.mod, name, work.to.target, 3, inner=True)
         v, weights, m = to.memories
         (p, q), lanes = self.tile, self.source.lanes
-        places = [[(j * self.together + i) * to.lanes for j in range(q)] for i in range(p)]
-        sums = [
-            [to.variable(to.get(m, place) if self.fresh else to.constant(0)) for place in row]
-            for row in places
-        ]
+        with to.loop(self.turns) as turn:
+            place = to.times(turn, p * to.lanes)
+            places = [
+                [to.plus(place, (j * self.together + i) * to.lanes) for j in range(q)] for i in range(p)
+            ]
+            sums = [
+                [to.variable(to.get(m, at) if self.fresh else to.constant(0)) for at in row] for row in places
+            ]
+            asking = Asking(self.weights, self.turns, turn) if self.far else None
+            first = to.times(turn, p * self.phases * self.source.blocks * lanes)
+            parts = self._reductions(phases)
+            multiply(to, parts, v, weights, [first], [i * lanes for i in range(p)], sums, asking)
+            for row, variables in zip(places, sums, strict=True):
+                for at, variable in zip(row, variables, strict=True):
+                    to.put(to.read(variable), m, at)
+        to.ret_void()
+        return to
+
+    def _reductions(self, phases: int) -> list[Reduction]:
+        """All input channels (with fresh weights, those at hand) of some phases."""
+        lanes, step = self.source.lanes, self.tile[0] * self.source.lanes
         full, rest = (self.fresh, 0) if self.fresh else divmod(self.source.channels, lanes)
         if full and phases > 1 and rest:  # what fills up the last block meets weights of 0
             full, rest = self.source.blocks, 0
-        step = p * lanes
         parts = [Reduction([(full * phases, step, lanes)], lanes)] if full else []
         if rest:
             loops = [(phases, step, lanes)] if not full else []
             parts.append(Reduction(loops, rest, full * step, full * lanes))
-        asking = Asking(self.weights, self.turns, turn) if self.far else None
-        multiply(to, parts, v, weights, [0], [i * lanes for i in range(p)], sums, asking)
-        for row, variables in zip(places, sums, strict=True):
-            for place, variable in zip(row, variables, strict=True):
-                to.put(to.read(variable), m, place)
-        to.ret_void()
-        return to
+        return parts
 
     def back(self, work: Work, name: str) -> Emitter:
         """A^T M A, bias and finish, of one tile and one vector of channels; (M, bias, target[, added])."""
@@ -153,17 +165,19 @@ class Scheme(Tiling):
         m: tuple[Memory, Number],
     ) -> None:
         """M of one round at one position, for all tiles at hand; v, u, m: where those of it begin."""
-        to, (p, q), lanes, deep = work.to, self.tile, work.to.lanes, self.source.lanes
-        each = self.fresh * deep * q * lanes if self.fresh else self.weights
-        with to.loop(self.round) as group, to.loop(self.turns) as turn:
-            rows = to.times(turn, p * self.phases * self.source.blocks)
-            place = to.plus(to.times(group, q * self.together), to.times(turn, p))
+        to, q, lanes = work.to, self.tile[1], work.to.lanes
+        each = self.fresh * self.source.lanes * q * lanes if self.fresh else self.weights
+        with to.loop(self.round) as group:
             to.run(
                 inner,
-                (v[0], to.plus(v[1], to.times(position, self.v_step), to.times(rows, deep))),
+                (v[0], to.plus(v[1], to.times(position, self.v_step))),
                 (u[0], to.plus(u[1], to.times(group, each))),
-                (m[0], to.plus(m[1], to.times(position, self.m_step), to.times(place, lanes))),
-                numbers=[turn],
+                (
+                    m[0],
+                    to.plus(
+                        m[1], to.times(position, self.m_step), to.times(group, q * self.together * lanes)
+                    ),
+                ),
             )
 
     def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int]]:

@@ -46,19 +46,25 @@ class Tiles(Kernel):
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
         forth = scheme.transform(work, f"{self.symbol}_in")
-        back = scheme.back(work, f"{self.symbol}_out")
         size = scheme.n**2 * scheme.v_step
         v = to.part(work.scratch, 0, size)
         m = to.part(work.scratch, size, scheme.n**2 * scheme.m_step)
         first = to.times(work.unit, scheme.together)
         with to.loop(scheme.source.blocks) as block:
             scheme.transform_tiles(work, forth, v, block, first)
-        with to.loop(scheme.rounds) as number:
-            for product, position, v_at, u_at in scheme.every_position(work, f"{self.symbol}_mul"):
-                place = to.plus(to.times(number, scheme.n**2), position)
-                own = to.plus(to.times(place, scheme.round * scheme.weights), u_at)
-                scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, 0))
-            scheme.finish_tiles(work, back, m, 0, number, first)
+        make_outputs(work, scheme, v, m, first)
+
+
+def make_outputs(work: Work, scheme: Scheme, v: Memory, m: Memory, first: Number) -> None:
+    """From V to outputs, of all tiles at hand, of which ``first`` is the first."""
+    to, symbol = work.to, work.kernel.symbol
+    back = scheme.back(work, f"{symbol}_out")
+    with to.loop(scheme.rounds) as number:
+        for product, position, v_at, u_at in scheme.every_position(work, f"{symbol}_mul"):
+            place = to.plus(to.times(number, scheme.n**2), position)
+            own = to.plus(to.times(place, scheme.round * scheme.weights), u_at)
+            scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, 0))
+        scheme.finish_tiles(work, back, m, 0, number, first)
 
 
 @dataclass(frozen=True)
