@@ -53,6 +53,8 @@ class Bundle:
     probabilities, so that these are as often right as they say (arXiv:1706.04599); it changes no answer.
     ``mirror``: whether each answer is the mean of the logits of an image and of its mirror image (left and
     right exchanged), as the network was measured. It takes two passes.
+    ``precision``: "fp32", or "bf16" where weights may be rounded to that in memory if it makes answers come
+    faster (see ``striate.engine.Network``); the tensors here are what they are.
     ``identity``: of a bundle that was read, a hash of its graph and its tensors.
     """
 
@@ -63,6 +65,7 @@ class Bundle:
     card: Mapping[str, Any]
     temperature: float = 1.0
     mirror: bool = False
+    precision: str = "fp32"
     identity: str | None = None
 
 
@@ -118,6 +121,7 @@ def read_bundle(path: str | Path, *, tensors_later: bool = False) -> Bundle:
         card=card,
         temperature=json.loads(files[CARD]).get("temperature", 1.0),  # bundles of before have none
         mirror=json.loads(files[CARD]).get("mirror", False),
+        precision=json.loads(files[CARD]).get("precision", "fp32"),
         identity=f"{seals[GRAPH]} {seals[TENSORS]}",
     )
     check_bundle(bundle, str(path), tensors=not tensors_later)
@@ -163,7 +167,7 @@ def _encode(bundle: Bundle) -> dict[str, bytes]:
     }
     seals = {name: hashlib.sha256(files[name]).hexdigest() for name in SEALED}
     record = {"format": FORMAT, "sha256": seals, "card": dict(bundle.card)}
-    record |= {"temperature": bundle.temperature, "mirror": bundle.mirror}
+    record |= {"temperature": bundle.temperature, "mirror": bundle.mirror, "precision": bundle.precision}
     return files | {CARD: _json(record)}
 
 

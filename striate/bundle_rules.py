@@ -12,6 +12,7 @@ from striate.ops import RBF, Activation, BatchNorm, Dropout, Identity, Linear, N
 if TYPE_CHECKING:
     from striate.bundle import Bundle
 
+PRECISIONS = ("fp32", "bf16")  # in which weights may be kept in memory
 KEEPS_ITS_SIZE = (Activation, BatchNorm, Dropout, Identity, Negate, Scale)
 
 
@@ -34,6 +35,11 @@ def check_bundle(bundle: Bundle, where: str, *, tensors: bool = True) -> None:
         raise BundleError(
             f"{where} has mirror {bundle.mirror!r}: it must be true or false, and true only for images, "
             "which preprocessing describes; train again."
+        )
+    if bundle.precision not in PRECISIONS:
+        raise BundleError(
+            f"{where} has precision {bundle.precision!r:.40}: it must be one of {', '.join(PRECISIONS)}; "
+            "write it again."
         )
 
 

@@ -21,7 +21,7 @@ def load(
     bundle: str | Path,
     *,
     threads: int | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     exact: bool = False,
     input: str | Sequence[int] | None = None,
     tune: bool = False,
@@ -30,7 +30,8 @@ def load(
     """A network from a bundle or run folder or an ONNX file; torch is never imported.
 
     ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. ``tune``: measure
-    every layer's kernels on this machine, once, and remember the fastest.
+    every layer's kernels on this machine, once, and remember the fastest. ``precision``: "bf16" keeps weights
+    of dense layers in half the memory where that is faster; None: as the bundle says.
     ``mirror``: whether an image is answered together with its mirror image, in two passes; None: as the
     run was measured. See ``striate.engine.load``.
     """
@@ -54,21 +55,23 @@ def predict(
     top: int = 5,
     tune: bool = False,
     mirror: bool | None = None,
+    precision: str | None = None,
     unreadable: Callable[[str, ImageError], object] | None = None,
 ) -> list[Prediction]:
     """What a run, a bundle or a network with weights sees in images: files, folders (sorted) or their bytes.
 
-    With ``weights`` (see ``striate.create``), ``run`` is a network's name. ``tune``, ``mirror``: see
-    ``load``. Raises DataError when there is no image, ImageError naming a file that cannot be decoded, unless
-    ``unreadable`` is given: it is then told the file and the error, and the others are answered.
+    With ``weights`` (see ``striate.create``), ``run`` is a network's name. ``tune``, ``mirror``,
+    ``precision``: see ``load``. Raises DataError when there is no image, ImageError naming a file that cannot
+    be decoded, unless ``unreadable`` is given: it is then told the file and the error, and the others are
+    answered.
     """
     from striate.api.weights import recogniser
     from striate.data.folder import images_in
 
     network = (
-        load(run, tune=tune, mirror=mirror)
+        load(run, tune=tune, mirror=mirror, precision=precision)
         if weights is None
-        else recogniser(str(run), weights, tune=tune, mirror=mirror)
+        else recogniser(str(run), weights, tune=tune, mirror=mirror, precision=precision)
     )
     sources: list[Path | bytes] = []
     for image in images:
@@ -99,7 +102,7 @@ def compile(
     example: Any,
     *,
     threads: int | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     exact: bool = False,
     tune: bool = False,
 ) -> Network:

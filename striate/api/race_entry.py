@@ -57,9 +57,9 @@ def prepare(
     elif Path(model).is_dir():
         network = bundle_of(Path(model)).resolve()
         bundle = read_bundle(network)
-        if bundle.mirror:  # engines race over single passes
+        if bundle.mirror or bundle.precision != "fp32":  # engines race over single passes, in float32
             network = folder / NETWORK
-            write_bundle(network, replace(bundle, mirror=False))
+            write_bundle(network, replace(bundle, mirror=False, precision="fp32"))
         graph, weights = bundle.graph, bundle.weights
         if size is not None:
             raise ArgumentError(f"input must be left out for a bundle, it has its own, got {size!r}.")

@@ -22,12 +22,19 @@ PLUS_MINUS_ONE = ("googlenet", "inception_v3", "inception_v4")
 HALF = (0.5, 0.5, 0.5)
 
 
-def recogniser(name: str, weights: str | Path, *, tune: bool = False, mirror: bool | None = None) -> Network:
+def recogniser(
+    name: str,
+    weights: str | Path,
+    *,
+    tune: bool = False,
+    mirror: bool | None = None,
+    precision: str | None = None,
+) -> Network:
     """A network of the catalogue with weights that people have, as a Network that takes photographs.
 
     Photographs are prepared, and classes named, as is said beside the weights; beside a mere file nothing is
-    said, and what is usual for ImageNet is assumed, with a WeightsWarning. ``mirror``: see ``striate.load``.
-    Raises as ``striate.create``.
+    said, and what is usual for ImageNet is assumed, with a WeightsWarning. ``tune``, ``mirror``,
+    ``precision``: see ``striate.load``. Raises as ``striate.create``.
     """
     require_train(f"{name} with weights")
     from striate.arithmetic import graph_shapes
@@ -49,7 +56,7 @@ def recogniser(name: str, weights: str | Path, *, tune: bool = False, mirror: bo
         preprocessing=preparing.to_json(),
         card={"model": {"name": name}, "weights": str(weights)},
     )
-    return Network(bundle, tune=tune, mirror=mirror)
+    return Network(bundle, tune=tune, mirror=mirror, precision=precision)
 
 
 def usual_preparation(known: Card, weights: str | Path) -> Preprocessing:

@@ -54,6 +54,14 @@ def predict(
             "(default: as the run was measured).",
         ),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="fp32|bf16",
+            help="bf16 keeps the weights of dense layers in half the memory where that is faster, "
+            "rounded to 8 bits (default: as the bundle says).",
+        ),
+    ] = None,
     as_json: JsonOption = False,
 ) -> None:
     """Say what is in images, with the network of a run or of a bundle, or one that others have trained.
@@ -72,7 +80,14 @@ def predict(
     sources: list[str | bytes] = [sys.stdin.buffer.read() if image == "-" else image for image in images]
     bad: dict[str, ImageError] = {}
     predictions = api.predict(
-        run, sources, weights=weights, top=top, tune=tune, mirror=mirror, unreadable=bad.__setitem__
+        run,
+        sources,
+        weights=weights,
+        top=top,
+        tune=tune,
+        mirror=mirror,
+        precision=precision,
+        unreadable=bad.__setitem__,
     )
     if as_json:
         unread = [{"key": key, "error": str(error)} for key, error in bad.items()]

@@ -3,12 +3,14 @@
 From a network to an answer:
 
     network      what a bundle says about images        engine    programs for sizes of input, or NumPy
+    images       what images are taken                  scaling   from bytes to the input
     lower        words -> stages                         stage     what a stage, a value, a gather is
     choose       which recipe runs a stage               recipe_*  convolution, pool, pointwise
     plan         layouts, memory, steps                  memory    buffers that share space in time
     steps        a plan, as data                         compiled  what is left of a kernel with code
     program      loaded, packed, callable                crew      threads that wait for work
     stored       a program as one file on the disk       ready     code and weights in memory
+    stretch      steps that run in one call
     definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many

@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.engine.compiled import Compiled
 from striate.engine.layout import Frame, Layout
+from striate.engine.scaling import Scaling
 from striate.engine.stage import Stage
 from striate.engine.target import Target
 from striate.ops import Op
@@ -28,13 +29,17 @@ NO_FRAME: Frame = (0, 0, 0, 0)
 class Settings:
     """``exact``: only kernels that compute the sum as it is written. ``threads``: who will share the work.
 
-    ``tuner``: measures a stage's forms; None: the cost model decides.
+    ``tuner``: measures a stage's forms; None: the cost model decides. ``precision``: "bf16": weights may be
+    stored so, where that is faster. ``scaling``: images may come as bytes, which it makes the input of; None:
+    they may not.
     """
 
     target: Target
     exact: bool = False
     threads: int = 1
     tuner: Tuner | None = None
+    precision: str = "fp32"
+    scaling: Scaling | None = None
 
 
 @dataclass(frozen=True)

@@ -33,6 +33,7 @@ class Compiled:
     whole_batch: bool
     scratch: int
     multiply_adds: int
+    storage: str
 
     def describe(self) -> str:
         return self.tile

@@ -10,6 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle
+from striate.bundle_rules import PRECISIONS
+from striate.engine.scaling import Scaling
 from striate.errors import ArgumentError, BundleError
 from striate.graph.graph import Graph, Weights
 from striate.graph.store import graph_to_json
@@ -46,6 +48,14 @@ def preprocessing_of(bundle: Bundle) -> Preprocessing | None:
     return Preprocessing.from_json(bundle.preprocessing)
 
 
+def scaling_of(preprocessing: Preprocessing | None) -> Scaling | None:
+    """What makes the input of bytes; None where the input is no image."""
+    if preprocessing is None:
+        return None
+    factors, shifts = preprocessing.scale_and_offset()
+    return Scaling(tuple(factors.tolist()), tuple(shifts.tolist()))
+
+
 def mirrors(bundle: Bundle, asked: bool | None) -> bool:
     """Whether each answer is the mean over the image and its mirror image; None: as the bundle says.
 
@@ -57,6 +67,18 @@ def mirrors(bundle: Bundle, asked: bool | None) -> bool:
         raise ArgumentError(
             "mirror must be True, False or None, and not True without preprocessing, which says that the "
             f"input is an image, got {asked!r}: leave it out."
+        )
+    return asked
+
+
+def precision_of(bundle: Bundle, asked: str | None) -> str:
+    """In which precision weights may be kept; None: as the bundle says. ArgumentError for an unknown one."""
+    if asked is None:
+        return bundle.precision
+    if asked not in PRECISIONS:
+        raise ArgumentError(
+            f"precision must be one of {', '.join(PRECISIONS)}, got {asked!r:.40}: bf16 halves the weights "
+            "of dense layers, fp32 leaves all as they are."
         )
     return asked
 

@@ -24,10 +24,11 @@ from striate.engine import stored
 from striate.engine.choose import Settings
 from striate.engine.fork import renew_in_children
 from striate.engine.program import Program
+from striate.engine.scaling import Scaling
 from striate.engine.stage import NotLowerableError
 from striate.engine.target import host
 from striate.engine.threads import checked_threads, numpy_limit
-from striate.engine.trust import remembered, trusted
+from striate.engine.trust import remembered, trusted, trusted_precision
 from striate.errors import UnsupportedError
 from striate.graph.graph import Graph
 
@@ -44,7 +45,9 @@ class Engine:
     """``define`` gives the graph, of one input and with its batch norms folded, and its tensors. It is called
     once at most, and not before they are needed. ``identity``: a hash of both; None: nothing is stored.
 
-    ``tune``: forms of a layer are measured. ``reason``: why NumPy runs, or None.
+    ``tune``: forms of a layer are measured. ``precision``: "bf16": weights may be kept so, see ``Settings``.
+    ``scaling``: what makes the input of images that come as bytes; None: none do. ``reason``: why NumPy runs,
+    or None.
     """
 
     def __init__(
@@ -55,9 +58,12 @@ class Engine:
         threads: int | None = None,
         exact: bool = False,
         tune: bool = False,
+        precision: str = "fp32",
+        scaling: Scaling | None = None,
     ) -> None:
         self._define, self._identity, self.reason = define, identity, _switched_off()
         self.threads, self.exact, self.tune = checked_threads(threads), exact, tune
+        self.precision, self.scaling = precision, scaling
         self._limit = numpy_limit(threads)
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
         self._last: tuple[tuple[int, ...], Program] | None = None  # asked for last
@@ -81,7 +87,7 @@ class Engine:
         return self.definition[1]
 
     def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
-        """The graph's (first) output for images (N, C, H, W)."""
+        """The graph's (first) output for images (N, C, H, W), of bytes where there is a ``scaling``."""
         return self.outputs(x)[0]
 
     def outputs(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
@@ -96,6 +102,8 @@ class Engine:
     def _numpy(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
         from striate.reference import run
 
+        if x.dtype == np.uint8 and self.scaling is not None:
+            x = self.scaling(x)
         with self._limit():
             result = run(self.graph, self.weights, x, dtype=np.float32)
         return result if isinstance(result, tuple) else (result,)
@@ -105,7 +113,10 @@ class Engine:
         if self.reason is not None:
             return False
         with self._lock, suppress(UnsupportedError):  # an unknown processor
-            if remembered(host()) and (program := self._stored(self._settings(), size)) is not None:
+            if (
+                remembered(host(), self.precision)
+                and (program := self._stored(self._settings(), size)) is not None
+            ):
                 self._programs[size] = program
                 return True
         return False
@@ -143,7 +154,9 @@ class Engine:
         level = trusted(target)
         if level == "none":
             raise UnsupportedError("compiled kernels disagree with their definition on this machine")
-        return Settings(target, self.exact or level == "plain", self.threads)
+        precision = self.precision if trusted_precision(target, self.precision) else "fp32"
+        exact = self.exact or level == "plain"
+        return Settings(target, exact, self.threads, precision=precision, scaling=self.scaling)
 
     def _compile(self, size: tuple[int, ...]) -> Program:
         from striate.engine.team import team
@@ -181,8 +194,8 @@ class Engine:
         return Program(plan, settings.target, self.threads, self._limit, ready)
 
     def _name(self, settings: Settings, size: tuple[int, ...]) -> str:
-        text = f"{self._identity} {size} {settings.exact} {settings.threads} {self.tune}"
-        return stored.name_of(text, settings.target)
+        parts = self._identity, size, settings.exact, settings.threads, self.tune
+        return stored.name_of(f"{parts} {settings.precision} {settings.scaling}", settings.target)
 
 
 def pieces(count: int, sizes: tuple[int, ...], values: int) -> list[slice]:

@@ -15,10 +15,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from striate.bundle import Bundle, read_bundle
-from striate.engine.definition import defined, identity_of, mirrors, preprocessing_of, thresholds_of
+from striate.engine.definition import (
+    defined,
+    identity_of,
+    mirrors,
+    precision_of,
+    preprocessing_of,
+    scaling_of,
+    thresholds_of,
+)
 from striate.engine.engine import Engine, pieces
-from striate.errors import ArgumentError, BundleError, ImageError, ShapeError, UnsupportedError
-from striate.graph.graph import Shape, owner
+from striate.engine.images import Image, check_images, image_shape, key_of, pixels_of
+from striate.errors import ArgumentError, BundleError, ImageError
+from striate.graph.graph import owner
 from striate.ops import Sigmoid, Softmax
 
 if TYPE_CHECKING:
@@ -43,7 +52,7 @@ def load(
     bundle: str | Path,
     *,
     threads: int | None = None,
-    precision: str = "fp32",
+    precision: str | None = None,
     exact: bool = False,
     input: Sequence[int] | None = None,
     tune: bool = False,
@@ -51,10 +60,10 @@ def load(
 ) -> Network:
     """The network of a bundle folder or of an ONNX file.
 
-    ``threads``, ``exact``, ``tune``, ``mirror``: see ``Network``. ``precision``: "fp32", the only one so far.
+    ``threads``, ``precision``, ``exact``, ``tune``, ``mirror``: see ``Network``.
     ``input``: the size of one image as the network takes it, (3, 224, 224), for an ONNX file that leaves it
     open. Raises BundleError for a folder that is no sound bundle, GraphError or UnsupportedError for an ONNX
-    file that cannot be read, and UnsupportedError for another precision.
+    file that cannot be read, and ArgumentError for an argument that has no meaning.
     """
     if Path(bundle).suffix.lower() == ".onnx":
         from striate.onnx import read_onnx
@@ -74,6 +83,9 @@ class Network:
 
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
+    ``precision``: "fp32", or "bf16": weights of dense layers are kept as bf16, in half the memory, wherever
+    the cost model expects that to be faster (sums stay float32; such a layer is off by about 1.6e-3 of its
+    result, and ``plan`` names it); None: as the bundle says.
     ``exact``: every sum as it is written, no Winograd, no Strassen. ``tune``: the first time, every layer's
     kernels and tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in
     the cache; without it the cost model chooses. Either way the same limits on errors hold, but last digits
@@ -87,23 +99,32 @@ class Network:
         bundle: Bundle,
         *,
         threads: int | None = None,
-        precision: str = "fp32",
+        precision: str | None = None,
         exact: bool = False,
         tune: bool = False,
         mirror: bool | None = None,
     ) -> None:
-        if precision != "fp32":
-            raise UnsupportedError(f"precision must be 'fp32', the only one built yet, got {precision!r}.")
+        self._precision = precision_of(bundle, precision)
         self._mirror = mirrors(bundle, mirror)
-        self._shape = _image_shape(bundle)
+        self._preprocessing = preprocessing_of(bundle)
+        self._shape = image_shape(bundle)
         identity = bundle.identity or identity_of(bundle)
-        self._engine = Engine(partial(defined, bundle), identity, threads=threads, exact=exact, tune=tune)
+        self._engine = Engine(
+            partial(defined, bundle),
+            identity,
+            threads=threads,
+            exact=exact,
+            tune=tune,
+            precision=self._precision,
+            scaling=scaling_of(self._preprocessing),
+        )
         size = tuple(side for side in self._shape[1:] if isinstance(side, int))
         if len(size) < len(self._shape) - 1 or not self._engine.recall(size):
             _ = self._engine.definition  # what is wrong with it is said now
+        how = self._preprocessing
+        self._pixels = (*how.image_size, how.channels) if how is not None else None
         self._classes = tuple(bundle.labels)
         self._card = dict(bundle.card)
-        self._preprocessing = preprocessing_of(bundle)
         self._temperature = np.float32(bundle.temperature)
         last = bundle.graph[owner(bundle.graph.outputs[0])]
         self._ends_in_softmax = isinstance(last.op, Softmax)
@@ -124,11 +145,14 @@ class Network:
         sizes = " x ".join(map(str, self._shape[1:]))
         classes = f"{len(self._classes)} classes" if self._classes else "no labels"
         passes = ", image and mirror image" if self._mirror else ""
-        return f"Network(input {sizes}, {classes}, {len(self._engine.graph)} layers{passes}, fp32)"
+        return (
+            f"Network(input {sizes}, {classes}, {len(self._engine.graph)} layers{passes}, {self._precision})"
+        )
 
     def __call__(self, x: NDArray[Any]) -> Any:
         """Logits (N, classes) of images: float32 (N, C, H, W) as the network was trained on, or uint8
-        (N, H, W, C), which is normalised first. N may be 0.
+        (N, H, W, C) or (N, C, H, W), which the first step normalises; where both fit it is the former. N may
+        be 0.
         With ``mirror`` a row is the mean of two passes.
 
         An ONNX file may say otherwise: its input is what the file says (Keras: N, H, W, C), its outputs are
@@ -139,7 +163,7 @@ class Network:
         x = np.asarray(x)
         kind = (x.dtype, x.shape[1:])
         if kind != self._accepted:  # a small network answers within a few times what checking takes
-            self._check(x)
+            check_images(x, self._shape, self._pixels)
             self._accepted = kind
         if x.size <= VALUES_AT_ONCE:
             found = self._run(x)
@@ -186,18 +210,20 @@ class Network:
 
     def predict(
         self,
-        images: str | Path | bytes | Iterable[str | Path | bytes],
+        images: Image | Iterable[Image],
         *,
         top: int = 5,
         unreadable: Callable[[str, ImageError], object] | None = None,
     ) -> list[Prediction]:
-        """The ``top`` most probable classes of each image: a file, its bytes, or several of these.
+        """The ``top`` most probable classes of each image: a file, its bytes, its pixels, or several of them.
 
-        ``key`` is the path as given, or "image 2" for the second image where bytes are given.
+        Pixels are uint8 (rows, columns, channels), or channels first, of any size: they are cut and resized
+        as those of a file are. An array with one axis more is several images.
+        ``key`` is the path as given, or "image 2" for the second image where bytes or pixels are given.
         ``unreadable`` is told the key and the error of an image that cannot be decoded, which is then left
         out; None: the ImageError, which names the file, is raised.
-        Raises ArgumentError for ``top`` below 1 or a bundle without labels, BundleError where the network's
-        values overflow.
+        Raises ArgumentError for ``top`` below 1, for other arrays, or for a bundle without labels, and
+        BundleError where the network's values overflow.
         """
         if isinstance(top, bool) or not isinstance(top, int) or top < 1:
             raise ArgumentError(f"top must be an integer of at least 1, got {top!r}: give 1 or more.")
@@ -207,16 +233,16 @@ class Network:
                 f"{len(self._classes)} labels and {'no' if self._preprocessing is None else 'its'} "
                 "preprocessing (an ONNX file holds neither): call it with an array."
             )
-        sources = [images] if isinstance(images, (str, Path, bytes)) else list(images)
+        lone = isinstance(images, (str, Path, bytes)) or getattr(images, "ndim", 0) == 3
+        sources: list[Image] = [images] if lone else list(images)  # type: ignore[list-item, arg-type]
         found: list[Prediction] = []
         sizes = (*self._preprocessing.image_size, self._preprocessing.channels)
         for piece in pieces(len(sources), sizes, VALUES_AT_ONCE) if sources else ():
             keys, pixels = [], []
             for number, source in enumerate(sources[piece], start=piece.start + 1):
-                key = _key(source, number)
+                key = key_of(source, number)
                 try:
-                    image = source if isinstance(source, bytes) else Path(source)
-                    pixels.append(self._preprocessing.decode_one(image, key))
+                    pixels.append(pixels_of(source, key, self._preprocessing))
                 except ImageError as error:
                     if unreadable is None:
                         raise
@@ -244,12 +270,13 @@ class Network:
         return Prediction(key, *best[0], top=best, labels=labels)
 
     def _run(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
-        if x.dtype == np.uint8 and self._preprocessing is not None:
-            x = self._preprocessing.normalise(x)
-        x = np.asarray(x, np.float32)
+        if x.dtype != np.uint8:
+            x = np.asarray(x, np.float32)
+        elif x.shape[1:] == self._pixels:
+            x = x.transpose(0, 3, 1, 2)
         found = self._engine.outputs(x)
         if self._mirror:
-            others = self._engine.outputs(np.ascontiguousarray(x[..., ::-1]))
+            others = self._engine.outputs(x[..., ::-1].copy(order="K"))
             found = tuple((one + other) / np.float32(2) for one, other in zip(found, others, strict=True))
         classes = len(self._classes)
         if classes == 2 and len(found) == 1 and found[0].shape == (len(x), 1):  # softmax of (0, z): a sigmoid
@@ -261,39 +288,3 @@ class Network:
                 f"shape {shapes}: export the network again with its labels."
             )
         return tuple(part.astype(np.float32, copy=False) for part in found)
-
-    def _check(self, x: NDArray[Any]) -> None:
-        """Raise ArgumentError or ShapeError unless ``x`` is a batch of images that the network takes."""
-        images, wanted = "float", self._shape
-        if x.dtype == np.uint8 and self._preprocessing is not None:
-            images = "uint8"
-            wanted = ("N", *self._preprocessing.image_size, self._preprocessing.channels)
-        elif x.dtype.kind != "f":
-            accepted = "float32 or uint8" if self._preprocessing is not None else "float32"
-            raise ArgumentError(f"images must be {accepted}, got {x.dtype}: convert them with x.astype.")
-        if not _fits(x.shape, wanted):
-            raise ShapeError(
-                f"{images} images must have shape ({', '.join(map(str, wanted))}), got {x.shape}: resize or "
-                "transpose them, or give their files to predict."
-            )
-
-
-def _image_shape(bundle: Bundle) -> Shape:
-    """The shape of the one input. Raises UnsupportedError for other kinds of network."""
-    inputs = len(bundle.graph.inputs)
-    if inputs != 1:
-        raise UnsupportedError(
-            f"a network must have one input, got {inputs}: run its graph with striate.reference.run."
-        )
-    (shape,) = bundle.graph.inputs.values()
-    return ("N", *shape[1:])
-
-
-def _fits(actual: tuple[int, ...], wanted: Shape) -> bool:
-    return len(actual) == len(wanted) and all(
-        isinstance(want, str) or got == want for got, want in zip(actual, wanted, strict=True)
-    )
-
-
-def _key(source: str | Path | bytes, number: int) -> str:
-    return f"image {number}" if isinstance(source, bytes) else str(source)

@@ -13,6 +13,7 @@ import numpy as np
 
 from striate.engine import recipes  # noqa: F401  importing it enters the recipes
 from striate.engine.choose import Part, Settings, accepts, choose
+from striate.engine.kernels.bytes import Bytes
 from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.layout import Layout, joined
@@ -93,7 +94,16 @@ class _Planning:
             self.lowering.constants,
             tuple(self.lowering.graph.inputs),
             self.lowering.graph.outputs,
+            self._from_bytes(layouts),
         )
+
+    def _from_bytes(self, layouts: Mapping[str, Layout]) -> dict[bool, Part]:
+        scaling = self.settings.scaling
+        if scaling is None:
+            return {}
+        (name,) = self.lowering.graph.inputs
+        layout = layouts[self.lowering.values[name].root]
+        return {last: Part(Bytes(layout, last, scaling), {"target": name}) for last in (True, False)}
 
     # --- values inside values -------------------------------------------------------------------------------
 

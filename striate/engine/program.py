@@ -7,7 +7,6 @@ import sys
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 from typing import Any
@@ -21,8 +20,10 @@ from striate.engine.crew import Crew
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate, guarded
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
+from striate.engine.scaling import channels_last
 from striate.engine.stage import Outside
 from striate.engine.steps import Plan, Step
+from striate.engine.stretch import Stretch, stretches_of, with_bytes
 from striate.engine.target import Target
 from striate.engine.threads import Limit
 
@@ -30,14 +31,6 @@ Array = NDArray[Any]
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
 MOST_IMAGES = 64
 WORTH_SHARING = 2_000_000  # multiply-adds: below it, waking a thread takes longer than the work
-
-
-@dataclass(frozen=True)
-class Stretch:
-    """Steps ``first`` to ``first + count - 1`` of the table, which run in one call."""
-
-    first: int
-    count: int
 
 
 class Program:
@@ -57,13 +50,15 @@ class Program:
         self.plan, self._threads, self._limit = plan, threads, limit
         steps = [step for step in plan.steps if isinstance(step, Step)]
         if ready is None:
-            codes = code_of([step.part.kernel for step in steps], target)  # type: ignore[misc]  # not Compiled
+            kernels = [part.kernel for part in (*(step.part for step in steps), *plan.from_bytes.values())]
+            codes = code_of(kernels, target)  # type: ignore[arg-type]  # not Compiled
             ready = Ready(codes, in_one_region(steps))
         self.ready = ready
         self.loaded = Loaded(ready.codes, target)
         self._drive = _PROTOTYPE(self.loaded.addresses[DRIVER])
-        self._table = np.zeros((max(1, len(steps)), FIELDS), np.int64)
-        self._stretches = _stretches(plan.steps)
+        self._table = np.zeros((1 + len(steps), FIELDS), np.int64)  # the first row: from bytes to the input
+        self._stretches = stretches_of(plan.steps)
+        self._with_bytes, self._sources = with_bytes(self._stretches), np.zeros(2, np.int64)
         self._steps = steps
         self._arena: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of values, as NumPy sees them
@@ -72,7 +67,8 @@ class Program:
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
         self._arrived = np.zeros(16, np.int64)
-        self._start, self._meeting = self._table.ctypes.data, self._arrived.ctypes.data
+        self._start = self._table.ctypes.data + 8 * FIELDS
+        self._meeting = self._arrived.ctypes.data
         self._own = [scratch.ctypes.data for scratch in self._scratch]
         self._work = sum(step.part.kernel.multiply_adds for step in steps)
         self.at_once = min(MOST_IMAGES, max(1, ARENA // max(1, plan.arena)))
@@ -98,15 +94,34 @@ class Program:
         with self._lock:
             self._make_room(max(1, images))
             host: dict[str, Array] = dict(self.plan.constants)
+            stretches = self._stretches
             for name, x in inputs.items():
-                host[name] = np.asarray(x, np.float32)
-                self._write(name, host[name])
-            for stretch in self._stretches if images else ():
+                if x.dtype == np.uint8 and self.plan.from_bytes:
+                    x, stretches = self._offer(x, images), self._with_bytes
+                else:
+                    host[name] = np.asarray(x, np.float32)
+                    self._write(name, host[name])
+            for stretch in stretches if images else ():
                 if isinstance(stretch, Outside):
                     self._outside(stretch, host, images)
                 else:
                     self._run(stretch, images)
             return tuple(self._read(name, host, images) for name in outputs)
+
+    def _offer(self, x: Array, images: int) -> Array:
+        """Images of bytes (N, C, H, W), from which a step before all others makes the input. It reads what is
+        returned, where that lies, so that must be kept for as long."""
+        last = channels_last(x)
+        if last is None:
+            x, last = np.ascontiguousarray(x), False
+        part = self.plan.from_bytes[last]
+        source, target = part.kernel.operands
+        if x.size != source.size * images:
+            raise OutOfBoundsError("images of bytes have another size than the program's")
+        self._sources[:] = x.ctypes.data, self._address(part, target, self._images)
+        code = self.loaded.addresses[part.kernel.symbol]
+        self._table[0] = code, self._sources.ctypes.data, part.kernel.units, part.kernel.whole_batch, True
+        return x
 
     # --- steps --------------------------------------------------------------------------------------------
 
@@ -237,7 +252,7 @@ class Program:
                 for name, size in plan.sizes.items()
             }
         self._views, self._ports, self._tables = {}, {}, []
-        for row, step in zip(self._table, self._steps, strict=False):
+        for row, step in zip(self._table[1:], self._steps, strict=True):
             part = step.part
             addresses = np.array([self._address(part, o, images) for o in part.kernel.operands], np.int64)
             self._tables.append(addresses)
@@ -255,23 +270,6 @@ class Program:
         if buffer.size != operand.size * images:
             raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
         return int(buffer.ctypes.data)
-
-
-def _stretches(steps: Sequence[Step | Outside]) -> list[Stretch | Outside]:
-    """Runs of compiled steps, and the words between them."""
-    found: list[Stretch | Outside] = []
-    compiled = 0
-    for step in steps:
-        if isinstance(step, Outside):
-            found.append(step)
-            continue
-        last = found[-1] if found else None
-        if isinstance(last, Stretch):
-            found[-1] = Stretch(last.first, last.count + 1)
-        else:
-            found.append(Stretch(compiled, 1))
-        compiled += 1
-    return found
 
 
 def _give_way() -> int:

@@ -20,6 +20,7 @@ from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import packed, pays
 from striate.engine.kernels.panels import product_tiles
+from striate.engine.kernels.storage import BF16, FP32
 from striate.engine.kernels.strassen import strassen
 from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
@@ -78,8 +79,11 @@ class Convolution(Recipe):
             ]
             return [_form(kernel, values, partial(kernel.pack, self.weight, bias)) for kernel in kernels]
         if self._sees_all(source, target):
-            whole = dense(source, target, finish, self.settings.target)
-            return [_form(whole, values, partial(whole.pack, self.weight, bias))]
+            machine = self.settings.target
+            stores = (FP32, BF16) if self.settings.precision == "bf16" else (FP32,)
+            wholes = [dense(source, target, finish, machine, stored) for stored in stores]
+            wholes.sort(key=lambda kernel: cycles(kernel, machine))
+            return [_form(whole, values, partial(whole.pack, self.weight, bias)) for whole in wholes]
         direct = [
             _form(kernel, values, partial(kernel.pack, self.weight, bias, self.groups))
             for kernel in self._directs(source, target, finish)

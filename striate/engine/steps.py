@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -25,7 +25,8 @@ class Plan:
     """``steps`` in order. ``buffers``: root of a value -> the buffer it lies in.
 
     ``sizes`` and ``places``: of each buffer, for one image, in an ``arena`` of that many values.
-    ``inputs`` and ``outputs``: of the whole, by name.
+    ``inputs`` and ``outputs``: of the whole, by name. ``from_bytes``: what fills the input from an image of
+    bytes before all steps, for each order in which these may lie (see ``scaling``); empty: nothing does.
     """
 
     steps: tuple[Step | Outside, ...]
@@ -38,3 +39,4 @@ class Plan:
     constants: Mapping[str, np.ndarray]
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    from_bytes: Mapping[bool, Part] = field(default_factory=dict)

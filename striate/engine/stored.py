@@ -192,7 +192,9 @@ def _head(plan: Plan, ready: Ready, rest: _Rest) -> dict[str, Any]:
             tensors = {role: rest.array(array) for role, array in step.tensors.items()}
             names = {"name": step.name, "inputs": step.inputs, "results": step.results}
             return {"outside": op_to_json(step.op), "tensors": tensors, **names}
-        part = step.part
+        return part(step.part) | {"covers": step.covers}
+
+    def part(part: Part) -> dict[str, Any]:
         kernel = part.kernel if isinstance(part.kernel, Compiled) else part.kernel.compiled()
         return {
             "kernel": asdict(kernel),
@@ -203,7 +205,6 @@ def _head(plan: Plan, ready: Ready, rest: _Rest) -> dict[str, Any]:
             "wait": part.wait,
             "cycles": part.cycles,
             "why": part.why,
-            "covers": step.covers,
         }
 
     return {
@@ -217,6 +218,7 @@ def _head(plan: Plan, ready: Ready, rest: _Rest) -> dict[str, Any]:
         "plan_constants": {name: rest.array(array) for name, array in plan.constants.items()},
         "inputs": plan.inputs,
         "outputs": plan.outputs,
+        "from_bytes": [(last, part(one)) for last, one in plan.from_bytes.items()],
         "codes": {symbol: rest.put(code) for symbol, code in ready.codes.items()},
     }
 
@@ -229,13 +231,15 @@ def _revived(head: Mapping[str, Any], weights: Array, rest: bytes) -> tuple[Plan
             tensors = {role: source.array(array) for role, array in told["tensors"].items()}
             names = told["name"], op_from_json(told["name"], told["outside"])
             return Outside(*names, tuple(told["inputs"]), tuple(told["results"]), tensors)
+        return Step(part(told), tuple(told["covers"]))
+
+    def part(told: Mapping[str, Any]) -> Part:
         kernel = told["kernel"]
         operands = tuple(Operand(**operand) for operand in kernel["operands"])
         constants = {name: weights[at : at + size] for name, (at, size) in told["constants"].items()}
         compiled = Compiled(**{**kernel, "operands": operands})
         others = {name: told[name] for name in ("wait", "cycles", "why")}
-        part = Part(compiled, told["values"], constants, {}, **others)
-        return Step(part, tuple(told["covers"]))
+        return Part(compiled, told["values"], constants, {}, **others)
 
     plan = Plan(
         tuple(step(one) for one in head["steps"]),
@@ -254,6 +258,7 @@ def _revived(head: Mapping[str, Any], weights: Array, rest: bytes) -> tuple[Plan
         {name: source.array(array) for name, array in head["plan_constants"].items()},
         tuple(head["inputs"]),
         tuple(head["outputs"]),
+        {last: part(one) for last, one in head["from_bytes"]},
     )
     return plan, Ready(
         {symbol: rest[at : at + size] for symbol, (at, size) in head["codes"].items()}, weights

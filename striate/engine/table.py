@@ -11,6 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from striate.engine.kernels.peak import Peak
+from striate.engine.kernels.storage import EXPECTED
 from striate.engine.memory import allocate
 from striate.engine.program import Program
 from striate.engine.ready import Loaded, code_of
@@ -29,6 +30,7 @@ class Line:
     ``predicted``: the seconds that the cost model expects (with the step before it, if that has no tile).
     ``chosen``: by the model or by measurement, of how many forms; empty where there was no choice.
     ``error``: relative, of the layers that end here, against float64 on the same inputs.
+    ``storage``: "bf16" where weights are rounded to that in memory, "fp32" where they are as they were given.
 
     ``multiply_adds`` are those carried out, not those of the definition; ``weight_bytes``: as packed.
     """
@@ -43,6 +45,7 @@ class Line:
     error: float | None = None
     chosen: str = ""
     predicted: float | None = None
+    storage: str = "fp32"
 
     def cells(self) -> tuple[str, ...]:
         others = f" +{len(self.layers) - 1}" if len(self.layers) > 1 else ""
@@ -51,13 +54,17 @@ class Line:
             self.kernel,
             self.tile,
             f"{self.multiply_adds / 1e6:.1f}" if self.multiply_adds else "",
-            f"{self.weight_bytes / 1024:.0f}" if self.weight_bytes else "",
+            f"{self.weight_bytes / 1024:.0f}{self._stored}" if self.weight_bytes else "",
             self.chosen,
             f"{self.predicted * 1e3:.3f}" if self.predicted else "",
             f"{self.seconds * 1e3:.3f}" if self.seconds is not None else "",
             f"{self.share:.0%}" if self.share else "",
             f"{self.error:.1e}" if self.error is not None else "",
         )
+
+    @property
+    def _stored(self) -> str:
+        return "" if self.storage == "fp32" else f" {self.storage}"
 
 
 @dataclass(frozen=True)
@@ -76,6 +83,12 @@ class Table:
         rows += [line.cells() for line in self.lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
+        rounded = sum(line.storage == "bf16" for line in self.lines)
+        if rounded:
+            shown.append(
+                f"bf16 weights in {rounded} layer{'s' * (rounded > 1)}: each is rounded by 2^-8 of itself at "
+                f"most, such a layer's result is expected to be off by {EXPECTED:.1e} of its size"
+            )
         return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
 
 
@@ -104,6 +117,7 @@ def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping
             errors.get(number),
             step.part.why,
             step.part.cycles * 2 * target.lanes / peak if peak and step.part.cycles else None,
+            kernel.storage,
         )
         lines.append(Line(step.covers, *told))
     return Table(tuple(lines), 4 * program.plan.arena, f"{target.name} ({target.cpu})")

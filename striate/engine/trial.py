@@ -8,6 +8,7 @@ import numpy as np
 
 from striate import ops
 from striate.engine.choose import Settings
+from striate.engine.kernels.storage import rounded
 from striate.engine.plan import make_plan
 from striate.engine.program import Program
 from striate.engine.target import Target
@@ -30,12 +31,13 @@ WORDS: tuple[ops.Op, ...] = (
     ops.GELU(),
     ops.AdaptiveAvgPool2d((1, 1)),
     ops.Flatten(),
-    ops.Linear(320, 19),
+    ops.Linear(320, 480),
+    ops.Linear(480, 19),
 )
 
 
-def disagreement(answer: Answer) -> float:
-    """The relative error of ``answer`` on the small network."""
+def disagreement(answer: Answer, precision: str = "fp32") -> float:
+    """The relative error of ``answer`` on the small network, whose weights are numbers of that precision."""
     nodes, before = [], "x"
     for number, op in enumerate(WORDS):
         nodes.append(Node(f"n{number}", op, (before,), {role: f"{number}.{role}" for role in op.roles}))
@@ -47,17 +49,21 @@ def disagreement(answer: Answer) -> float:
         for node in graph
         for role, shape in weight_shapes(node.op).items()
     }
+    if precision == "bf16":
+        weights = {
+            name: (rounded(array) << np.uint32(16)).view(np.float32) for name, array in weights.items()
+        }
     x = rng.standard_normal((2, 3, 41, 37)).astype(np.float32)
     expected, found = run(graph, weights, x), answer(graph, weights, x)
     error = np.linalg.norm(found - expected) / np.linalg.norm(np.asarray(expected))
     return float(error) if np.isfinite(error) else float("inf")
 
 
-def compiled(target: Target, exact: bool) -> Answer:
+def compiled(target: Target, exact: bool, precision: str = "fp32") -> Answer:
     """The engine's answer, with nothing kept from earlier networks but code."""
 
     def answer(graph: Graph, weights: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:
-        settings = Settings(target, exact)
+        settings = Settings(target, exact, precision=precision)
         program = Program(make_plan(graph, weights, graph.inputs, settings), target, 1)
         return program({"x": x}, graph.outputs)[0]
 

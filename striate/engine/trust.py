@@ -37,9 +37,27 @@ def trusted(target: Target) -> str:
     return "none"
 
 
-def remembered(target: Target) -> bool:
+@cache
+def trusted_precision(target: Target, precision: str) -> bool:
+    """Whether kernels that read weights of that precision may be used; float32 is ``trusted``'s matter."""
+    if precision == "fp32" or _passed(precision, target):
+        return True
+    trial = import_module("striate.engine.trial")
+    if trial.disagreement(trial.compiled(target, False, precision), precision) < ALLOWED:
+        disk.write(_name(precision, target), PASSED)
+        return True
+    warnings.warn(
+        f"compiled kernels that read {precision} weights disagree with their definition on this machine "
+        f"({target.name}, {target.cpu}): weights stay float32. Please report it.",
+        RuntimeWarning,
+        stacklevel=2,
+    )
+    return False
+
+
+def remembered(target: Target, precision: str = "fp32") -> bool:
     """Whether all kernels have passed, without checking them now."""
-    return _passed("all", target)
+    return _passed("all", target) and (precision == "fp32" or _passed(precision, target))
 
 
 def _passed(level: str, target: Target) -> bool:

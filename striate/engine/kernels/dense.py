@@ -9,6 +9,7 @@ Weights lie in the order in which they are read: to ask for them early only hind
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -19,7 +20,8 @@ from striate.engine.emit import I64, Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.panels import Panels, one_row
+from striate.engine.kernels.panels import Panels, add_row
+from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -31,7 +33,7 @@ Array = NDArray[np.float32]
 class Dense(Kernel):
     """``panels``: its channels are all values of the map as it is stored; its tile is (images, vectors).
 
-    ``part``: blocks of input channels at a time.
+    ``part``: blocks of input channels at a time. ``stored``: how its weights are.
     """
 
     family: ClassVar[str] = "dense"
@@ -40,12 +42,13 @@ class Dense(Kernel):
     panels: Panels
     part: int
     finish: Finish
+    stored: Storage = FP32
 
     @property
     def operands(self) -> tuple[Operand, ...]:
         return (
             Operand("source", self.source.size),
-            Operand("weights", self.panels.weights, shared=True),
+            Operand("weights", self.panels.weights // self.stored.inputs, shared=True),
             Operand("bias", self.panels.blocks * self.panels.lanes, shared=True),
             Operand("target", self.target.size),
         )
@@ -62,6 +65,10 @@ class Dense(Kernel):
     def multiply_adds(self) -> int:
         return self.panels.weights
 
+    @property
+    def storage(self) -> str:
+        return self.stored.name
+
     def describe(self) -> str:
         images, q = self.panels.tile
         return f"up to {images} images, {q * self.panels.lanes} outputs{self.finish.describe()}"
@@ -72,7 +79,7 @@ class Dense(Kernel):
         full = np.zeros((outputs, source.blocks * source.lanes, source.pixels), np.float32)
         full[:, : source.channels] = weight.reshape(outputs, source.channels, source.pixels)
         blocked = full.reshape(outputs, source.blocks, source.lanes, source.pixels)
-        return self.panels.pack(blocked.transpose(0, 1, 3, 2).reshape(outputs, -1), bias)
+        return self.panels.pack(blocked.transpose(0, 1, 3, 2).reshape(outputs, -1), bias, self.stored)
 
     # --- code -------------------------------------------------------------------------------------------
 
@@ -120,15 +127,19 @@ class Dense(Kernel):
             at = to.plus(target.start, to.times(block, target.block))
             sources.append((work.buffer("source"), source.start + first * source.block))
             targets.append((work.buffer("target"), at))
-        row = first * source.pixels * source.lanes
-        weights = to.plus(to.times(group, panels.group), row * vectors * to.lanes)
+        row = first * source.pixels * source.lanes // self.stored.inputs
+        weights = to.plus(to.times(group, panels.group // self.stored.inputs), row * vectors * to.lanes)
         bias = to.times(block, to.lanes)
         to.run(code, *sources, (work.buffer("weights"), weights), (work.buffer("bias"), bias), *targets)
 
     def _code(
         self, work: Emitter, name: str, vectors: int, count: int, starts: bool, ends: bool, images: int
     ) -> Emitter:
-        """A function (sources, weights, bias, targets) for one part of ``count`` blocks."""
+        """A function (sources, weights, bias, targets) for one part of ``count`` blocks.
+
+        For fewer images than a tile holds, inputs take turns between as many sums of each output: a sum is
+        ready for its next input after some cycles only.
+        """
         to = Emitter(work.mod, name, work.target, 2 * images + 2, inner=True)
         lanes, source, step = to.lanes, self.source, self.target.block
         sources, targets = to.memories[:images], to.memories[images + 2 :]
@@ -138,26 +149,34 @@ class Dense(Kernel):
             return to.get(bias, q * lanes) if starts else to.get(target, q * step)
 
         sums = [[to.variable(before(q, target)) for q in range(vectors)] for target in targets]
+        more = [
+            [[to.variable(to.constant(0)) for _ in values] for values in sums]
+            for _ in range(1, max(1, self.panels.tile[0] // images))
+        ]
+        turns = [sums, *more]
         row = self.source.pixels * lanes
         with to.loop(count) as block, to.loop(source.height) as y, to.loop(source.width) as x:
             at = to.plus(to.times(block, source.block), to.times(y, source.row), to.times(x, source.lanes))
             pixel = to.times(to.plus(to.times(y, source.width), x), lanes)
             first = to.plus(to.times(block, row), pixel)
-            for lane in range(lanes):
-                images_here = [(memory, to.plus(at, lane)) for memory in sources]
-                one_row(to, images_here, weights, to.plus(first, lane), sums)
-        for target, values in zip(targets, sums, strict=True):
-            for q, variable in enumerate(values):
-                value = to.read(variable)
+            width, shared = vectors * lanes, self.stored.inputs
+            for lane in range(0, lanes, shared):
+                row_at = to.plus(to.times(first, width // shared), lane // shared * width)
+                for here, weight in enumerate(self.stored.rows(to, weights, row_at, vectors), start=lane):
+                    images_here = [(memory, to.plus(at, here)) for memory in sources]
+                    add_row(to, images_here, weight, turns[here % len(turns)])
+        for i, target in enumerate(targets):
+            for q in range(vectors):
+                value = reduce(to.fadd, [to.read(turn[i][q]) for turn in turns])
                 to.put(self.finish.apply(to, value) if ends else value, target, q * step)
         to.ret_void()
         return to
 
 
-def dense(source: Layout, target: Layout, finish: Finish, machine: Target) -> Dense:
+def dense(source: Layout, target: Layout, finish: Finish, machine: Target, stored: Storage = FP32) -> Dense:
     """The kernel for this map: four images share a load of weights, if registers allow."""
     vectors = max(1, min(target.blocks, (machine.registers - 1) // 5))
     inputs = source.blocks * source.pixels * source.lanes
     panels = Panels(inputs, target.blocks, target.lanes, (4, vectors))
-    part = max(1, PART // (4 * source.pixels * source.lanes * vectors * target.lanes))
-    return Dense(source, target, panels, part, finish)
+    part = max(1, stored.inputs * PART // (4 * source.pixels * source.lanes * vectors * target.lanes))
+    return Dense(source, target, panels, part, finish, stored)

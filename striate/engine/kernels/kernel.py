@@ -49,6 +49,11 @@ class Kernel:
         """Really carried out, for one image."""
         return 0
 
+    @property
+    def storage(self) -> str:
+        """How its weights lie in memory: the name of a ``kernels.storage.Storage``."""
+        return "fp32"
+
     def describe(self) -> str:
         return ""
 
@@ -62,7 +67,7 @@ class Kernel:
     def compiled(self) -> Compiled:
         """What is left of it once its code is made."""
         facts = self.operands, self.units, self.whole_batch, self.scratch, self.multiply_adds
-        return Compiled(self.symbol, self.family, self.describe(), *facts)
+        return Compiled(self.symbol, self.family, self.describe(), *facts, self.storage)
 
     @property
     def symbol(self) -> str:

@@ -14,11 +14,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine.emit import Emitter
+from striate.engine.emit import Emitter, Vector
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import LINE, Asking, fits_registers
 from striate.engine.kernels.packing import filled_up
+from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -59,11 +60,12 @@ class Panels:
     def weights(self) -> int:
         return self.deep * self.blocks * self.lanes
 
-    def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
+    def pack(self, weight: Array, bias: Array | None, storage: Storage = FP32) -> dict[str, Array]:
         """Weights (outputs, inputs) as [group][input][output]; the bias, filled up with zeros."""
         outputs, q = len(weight), self.tile[1] * self.lanes
         full = np.zeros((self.deep, self.blocks * self.lanes), np.float32)
         full[: self.channels, :outputs] = weight.T
+        full = storage.words(full)
         parts = [full[:, first : first + q].ravel() for first in range(0, full.shape[1], q)]
         return {"weights": np.concatenate(parts), "bias": filled_up(bias, self.blocks * self.lanes)}
 
@@ -202,9 +204,15 @@ def one_row(
     to: Emitter, seen: list[tuple[Memory, Number]], weights: Memory, row: Number, sums: list[list[object]]
 ) -> None:
     """sums[p][q] += value p * vector q of a row of weights, for the values at the places ``seen``."""
-    lanes, vectors = to.lanes, len(sums[0])
-    at = to.times(row, vectors * lanes)
-    weight = [to.get(weights, to.plus(at, q * lanes)) for q in range(vectors)]
+    vectors = len(sums[0])
+    for weight in FP32.rows(to, weights, to.times(row, vectors * to.lanes), vectors):
+        add_row(to, seen, weight, sums)
+
+
+def add_row(
+    to: Emitter, seen: list[tuple[Memory, Number]], weight: list[Vector], sums: list[list[object]]
+) -> None:
+    """The same for weights that have been read."""
     for (memory, place), row_of_sums in zip(seen, sums, strict=True):
         value = to.spread(memory, place)
         for q, variable in enumerate(row_of_sums):
