@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from math import prod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -86,11 +86,11 @@ class Engine:
     def weights(self) -> Weights:
         return self.definition[1]
 
-    def __call__(self, x: NDArray[np.float32]) -> NDArray[np.float32]:
+    def __call__(self, x: NDArray[Any]) -> NDArray[np.float32]:
         """The graph's (first) output for images (N, C, H, W), of bytes where there is a ``scaling``."""
         return self.outputs(x)[0]
 
-    def outputs(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def outputs(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         """All outputs of the graph for images (N, C, H, W), in its order."""
         last = self._last
         program = last[1] if last is not None and last[0] == x.shape[1:] else self.program(x.shape[1:])
@@ -99,7 +99,7 @@ class Engine:
             return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
         return program({program.plan.inputs[0]: x}, program.plan.outputs)
 
-    def _numpy(self, x: NDArray[np.float32]) -> tuple[NDArray[np.float32], ...]:
+    def _numpy(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         from striate.reference import run
 
         if x.dtype == np.uint8 and self.scaling is not None:

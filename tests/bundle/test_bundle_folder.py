@@ -71,6 +71,18 @@ def test_a_bundle_comes_back_as_it_was_written(tmp_path: Path) -> None:
     assert_equal(read_bundle(str(path)), small())
 
 
+def test_the_precision_comes_back_and_bundles_of_before_have_none(tmp_path: Path) -> None:
+    write_bundle(tmp_path / "b", replace(small(), precision="bf16"))
+    assert read_bundle(tmp_path / "b").precision == "bf16"
+    np.testing.assert_array_equal(
+        read_bundle(tmp_path / "b").weights["fc.weight"], small().weights["fc.weight"]
+    )
+    record = json.loads((tmp_path / "b" / CARD).read_text())
+    del record["precision"]
+    (tmp_path / "b" / CARD).write_text(json.dumps(record))
+    assert read_bundle(tmp_path / "b").precision == "fp32"
+
+
 def test_tensors_that_no_node_needs_stay_out(tmp_path: Path) -> None:
     bundle = small()
     write_bundle(tmp_path / "b", replace(bundle, weights={**bundle.weights, "loss.weight": np.ones(9)}))

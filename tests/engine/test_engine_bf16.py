@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import warnings
 from dataclasses import replace
 from pathlib import Path
@@ -13,10 +14,14 @@ import torch
 from engine_world import chain, random_inputs, random_weights, relative_error
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image
+from typer.testing import CliRunner
 
 from striate import create, ops
 from striate.bundle import Bundle, read_bundle, write_bundle
 from striate.capture import capture
+from striate.cli import app
+from striate.data.preprocess import Preprocessing
 from striate.engine import Network, cache, load, recipe_convolution, trial, trust
 from striate.engine.choose import Settings
 from striate.engine.kernels.storage import BF16, EXPECTED, rounded
@@ -184,6 +189,24 @@ def test_a_bundle_may_ask_for_it(tmp_path: Path) -> None:
     np.testing.assert_array_equal(asked(x), unasked(x))
     np.testing.assert_array_equal(load(tmp_path / "half")(x), asked(x))  # the second time it lies ready
     assert 1e-5 < relative_error(asked(x), load(tmp_path / "whole")(x)) < 1e-2
+
+
+def test_the_command_line_asks_for_it(tmp_path: Path) -> None:
+    words = (ops.Flatten(), ops.Linear(192, 300), ops.ReLU(), ops.Linear(300, 2))
+    graph = chain(*words, shape=(3, 8, 8))
+    how = Preprocessing((8, 8), 3).to_json()
+    write_bundle(tmp_path / "b", Bundle(graph, random_weights(graph), ("cat", "dog"), how, {}))
+    Image.fromarray(np.arange(192, dtype=np.uint8).reshape(8, 8, 3)).save(tmp_path / "a.png")
+
+    def shares(*options: str) -> list[float]:
+        words = ["predict", str(tmp_path / "b"), str(tmp_path / "a.png"), "--json", *options]
+        done = CliRunner().invoke(app, words)
+        assert done.exit_code == 0, done.output
+        return [share for _, share in json.loads(done.output)[0]["top"]]
+
+    whole = shares()
+    assert shares("--precision", "fp32") == whole != shares("--precision", "bf16")
+    np.testing.assert_allclose(shares("--precision", "bf16"), whole, atol=0.02)
 
 
 def test_what_is_no_precision_is_refused(tmp_path: Path) -> None:

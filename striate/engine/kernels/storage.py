@@ -29,11 +29,10 @@ UPPER = 0xFFFF0000
 
 @dataclass(frozen=True)
 class Storage:
-    """``inputs``: whose weights for one output share a word of 32 bits. ``error``: expected, relative."""
+    """``inputs``: whose weights for one output share a word of 32 bits."""
 
     name: str
     inputs: int
-    error: float
 
     def words(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights [input][output] as [word][output]; words that hold two look like float32, and are none."""
@@ -56,7 +55,7 @@ class Storage:
         yield [_as_float(to, to.and_(_word(to, weights, place), _all(to, UPPER))) for place in places]
 
 
-FP32, BF16 = Storage("fp32", 1, 0.0), Storage("bf16", 2, EXPECTED)
+FP32, BF16 = Storage("fp32", 1), Storage("bf16", 2)
 
 
 def rounded(values: NDArray[np.float32]) -> NDArray[np.uint32]:
