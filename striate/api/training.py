@@ -36,6 +36,7 @@ from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
 from striate.api.tuning import tune as measured_choice
 from striate.errors import ArgumentError, RunError
+from striate.machine import collecting_seldom
 from striate.runs import RunFolder, read_record
 
 if TYPE_CHECKING:
@@ -91,9 +92,10 @@ def train(
     the network), RunError (the folder is taken), TrainingError (the loss is no longer a number).
     """
     require_train("training")
-    from striate.data.catalogue import open_dataset
-    from striate.data.folds import whole_folds
-    from striate.training.distributed import joined
+    with collecting_seldom():
+        from striate.data.catalogue import open_dataset
+        from striate.data.folds import whole_folds
+        from striate.training.distributed import joined
 
     began, seconds = time.perf_counter(), seconds_of(budget) if budget is not None else None
     if seconds is not None and "epochs" in settings:
@@ -243,7 +245,8 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
     are now, if they have moved. Raises RunError when they are not the images that the run began with.
     """
     require_train("training")
-    from striate.training.distributed import joined
+    with collecting_seldom():
+        from striate.training.distributed import joined
 
     with joined() as team, _ONE_AT_A_TIME:
         listeners = listeners if team.leads else ()

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.export import ExportedProgram
 
 from striate.errors import ArgumentError, ShapeError, UnsupportedError
+from striate.machine import collecting_seldom
 
 NOISY = ("torch._subclasses.fake_tensor", "torch.fx.experimental.symbolic_shapes", "torch.export")
 
@@ -29,7 +30,7 @@ def export(module: nn.Module, example: tuple[Tensor, ...], *, dynamic_batch: boo
     Warns StaticBatchWarning where the module does not allow it. Raises ShapeError where the module itself
     fails on the example, UnsupportedError where torch.export cannot follow it.
     """
-    with _evaluation(module), torch.no_grad(), _quiet():
+    with _evaluation(module), torch.no_grad(), _quiet(), collecting_seldom():  # it imports torch's compiler
         if not dynamic_batch:
             return _export(module, example, symbolic=False)
         try:

@@ -9,6 +9,7 @@ bits storing, scaling and lighting change, and how many lie between different pi
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -41,9 +42,15 @@ def hash_of_frame(pixels: NDArray[np.uint8]) -> bytes:
     height, width, channels = pixels.shape
     tall, wide = height // SIDE, width // SIDE
     rows = pixels.reshape(SIDE, tall, width * channels).sum(axis=1, dtype=np.uint32)
-    luma = np.array(_LUMA if channels == 3 else (1,), np.float32) / (tall * wide)
-    grey = rows.reshape(SIDE * SIDE, wide * channels).astype(np.float32) @ np.tile(luma, wide)
+    grey = rows.reshape(SIDE * SIDE, wide * channels).astype(np.float32) @ _weights(tall, wide, channels)
     return bytes(_hashes(grey.reshape(1, SIDE, SIDE))[0])
+
+
+@cache
+def _weights(tall: int, wide: int, channels: int) -> NDArray[np.float32]:
+    """What each value of a row of an area counts in its mean grey: (wide * channels,)."""
+    luma = np.array(_LUMA if channels == 3 else (1,), np.float32) / (tall * wide)
+    return np.tile(luma, wide)
 
 
 def alike(

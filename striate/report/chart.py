@@ -13,6 +13,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from striate.errors import MissingExtraError
+from striate.machine import collecting_seldom
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,8 +48,9 @@ def draw(name: str, label: str, plot: Callable[[Axes], None], size: tuple[float,
     Raises MissingExtraError without matplotlib.
     """
     try:
-        import matplotlib as mpl
-        from matplotlib.figure import Figure
+        with collecting_seldom():
+            import matplotlib as mpl
+            from matplotlib.figure import Figure
     except ImportError:
         raise MissingExtraError("A report", "matplotlib", "train") from None
     with mpl.rc_context():
