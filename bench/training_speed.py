@@ -18,6 +18,7 @@ import statistics
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16")
@@ -36,6 +37,7 @@ def contestant(kind: str, network: str) -> None:
     from striate.training.optimiser import Optimiser
     from striate.training.settings import TrainSettings
     from striate.training.step import update
+    from striate.training.weight_gradient import quick_weight_gradients
 
     torch.manual_seed(0)
     torch.set_num_threads(usable_cores())
@@ -44,8 +46,10 @@ def contestant(kind: str, network: str) -> None:
     settings = TrainSettings(optimiser="sgd", label_smoothing=0.0)
     if kind == "striate":
         where, objective = place(settings), Objective()
-        with prepared(where):
+        with ExitStack() as stack:
+            stack.enter_context(prepared(where))
             module = where.move(module)
+            stack.enter_context(quick_weight_gradients(module, where))
             optimiser = Optimiser(module, settings)
             images = images.contiguous(memory_format=torch.channels_last)
             answer(lambda: update(module, optimiser, images, labels, 0.01, settings, where, objective))

@@ -32,6 +32,7 @@ from striate.training.state import State
 from striate.training.step import check_fit, rehearse, update
 from striate.training.tally import Stopwatch
 from striate.training.team import Team
+from striate.training.weight_gradient import quick_weight_gradients
 
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
@@ -101,7 +102,11 @@ def fit(
     if len(train) < 1:
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement, team = place(settings), team or Team()
-    with prepared(placement), synced_norm.synchronised(module, team, placement.device, settings.sync_bn):
+    with (
+        prepared(placement),
+        quick_weight_gradients(module, placement),
+        synced_norm.synchronised(module, team, placement.device, settings.sync_bn),
+    ):
         tuning = fine_tuning.planned(
             placement.move(module), lambda: next(train.epoch(0))[0], settings, placement
         )
