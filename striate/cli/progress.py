@@ -16,19 +16,14 @@ class StageBars:
     """A listener that draws a bar for each ``Stage``, a line for each ``Noted``. Use it in a ``with``."""
 
     def __init__(self, *, quiet: bool = False) -> None:
-        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+        from striate.cli.task_lines import TaskLines
 
         self.screen = screen(stderr=True)
         self.screen.quiet = quiet
-        self.bars = Progress(
-            TextColumn("{task.description}"),
-            BarColumn(bar_width=24),
-            MofNCompleteColumn(),
-            TextColumn("{task.fields[rate]}"),
-            TimeRemainingColumn(compact=True),
+        self.bars = TaskLines(
             console=self.screen,
             transient=True,
-            refresh_per_second=2,  # a drawing takes 2.5 ms from the training: see bench/monitoring.py
+            refresh_per_second=2,  # a drawing takes its time from the training: see bench/monitoring.py
             disable=quiet or not self.screen.is_terminal or self.screen.is_dumb_terminal,
         )
         self.tasks: dict[str, TaskID] = {}
