@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from striate.training.objective import Objective
     from striate.training.settings import TrainSettings
 
-MIRROR_FROM_EPOCHS = 5  # with fewer passes every image is still new enough
+MIRROR_FROM_EPOCHS = 2  # in a single one no image is seen from both sides
 
 
 def parse_size(size: str | int | Sequence[int] | None) -> tuple[int, int] | None:

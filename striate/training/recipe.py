@@ -30,7 +30,7 @@ _STEPS, _STEPS_PER_EPOCH = 1000, 4
 _BATCH_SIZES = (128, 64, 32, 16)
 
 # Below this many epochs shifting and erasing cost more than they gain; mirroring, where it is right, helps
-# from the fifth at least.
+# from the second on.
 _AUGMENT_FROM_EPOCHS = 16
 
 

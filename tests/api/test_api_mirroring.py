@@ -81,7 +81,7 @@ def chosen(data: Path | None, given: dict[str, Any], varied: dict[str, Any] | No
 
 def test_who_gets_it_unasked(pictures: Path, tmp_path: Path) -> None:
     assert chosen(None, {}) and chosen(pictures, {"epochs": 5})
-    assert not chosen(None, {"epochs": 2}) and not chosen(
+    assert not chosen(None, {"epochs": 1}) and not chosen(
         None, {}, {"flip": False}
     )  # images are not mirrored
     assert not chosen(None, {"test_time_mirror": False})
