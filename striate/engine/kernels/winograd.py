@@ -103,7 +103,10 @@ class Scheme(Tiling):
             asking = Asking(self.weights, self.turns, turn) if self.far else None
             first = to.times(turn, p * self.phases * self.source.blocks * lanes)
             parts = self._reductions(phases)
-            multiply(to, parts, v, weights, [first], [i * lanes for i in range(p)], sums, asking)
+            steps = [i * lanes for i in range(p)]
+            # of fresh weights few channels are at hand: what the next turn reads does not follow at once
+            following = p * self.source.blocks * lanes if self.fresh else 0
+            multiply(to, parts, v, weights, [first], steps, sums, asking, following)
             for row, variables in zip(places, sums, strict=True):
                 for at, variable in zip(row, variables, strict=True):
                     to.put(to.read(variable), m, at)
