@@ -58,7 +58,9 @@ class Program:
         self._drive = _PROTOTYPE(self.loaded.addresses[DRIVER])
         self._table = np.zeros((1 + len(steps), FIELDS), np.int64)  # the first row: from bytes to the input
         self._stretches = stretches_of(plan.steps)
-        self._with_bytes, self._sources = with_bytes(self._stretches), np.zeros(2, np.int64)
+        self._with_bytes = with_bytes(self._stretches)
+        self._readers: dict[bool, tuple[int, Array, Array]] = {}  # of bytes: their number, addresses, a row
+        self._reader: Array | None = None  # whose row is the table's first
         self._steps = steps
         self._arena: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of values, as NumPy sees them
@@ -114,13 +116,12 @@ class Program:
         last = channels_last(x)
         if last is None:
             x, last = np.ascontiguousarray(x), False
-        part = self.plan.from_bytes[last]
-        source, target = part.kernel.operands
-        if x.size != source.size * images:
+        size, addresses, row = self._readers[last]
+        if x.size != size * images:
             raise OutOfBoundsError("images of bytes have another size than the program's")
-        self._sources[:] = x.ctypes.data, self._address(part, target, self._images)
-        code = self.loaded.addresses[part.kernel.symbol]
-        self._table[0] = code, self._sources.ctypes.data, part.kernel.units, part.kernel.whole_batch, True
+        addresses[0] = x.ctypes.data
+        if self._reader is not row:
+            self._table[0], self._reader = row, row
         return x
 
     # --- steps --------------------------------------------------------------------------------------------
@@ -253,12 +254,19 @@ class Program:
             }
         self._views, self._ports, self._tables = {}, {}, []
         for row, step in zip(self._table[1:], self._steps, strict=True):
-            part = step.part
-            addresses = np.array([self._address(part, o, images) for o in part.kernel.operands], np.int64)
+            operands = step.part.kernel.operands
+            addresses = np.array([self._address(step.part, o, images) for o in operands], np.int64)
             self._tables.append(addresses)
-            code = self.loaded.addresses[part.kernel.symbol]
-            row[:] = code, addresses.ctypes.data, part.kernel.units, part.kernel.whole_batch, part.wait
+            row[:] = self._row(step.part, addresses)
+        for last, part in plan.from_bytes.items():
+            source, target = part.kernel.operands
+            addresses = np.array([0, self._address(part, target, images)], np.int64)
+            self._readers[last] = source.size, addresses, np.array(self._row(part, addresses), np.int64)
         self._images = images
+
+    def _row(self, part: Part, addresses: Array) -> tuple[int, ...]:
+        code, kernel = self.loaded.addresses[part.kernel.symbol], part.kernel
+        return code, addresses.ctypes.data, kernel.units, kernel.whole_batch, part.wait
 
     def _address(self, part: Part, operand: Operand, images: int) -> int:
         """Where the operand lies, if it has the size that the kernel's addresses were proved for."""
