@@ -97,7 +97,7 @@ class Engine:
         if program is None or not len(x):
             parts = [self._numpy(x[piece]) for piece in pieces(len(x), x.shape[1:], NUMPY_VALUES)]
             return tuple(np.concatenate(part) for part in zip(*parts, strict=True))
-        return program({program.plan.inputs[0]: x}, program.plan.outputs)
+        return program.answer(x)
 
     def _numpy(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         from striate.reference import run

@@ -271,7 +271,7 @@ class Network:
 
     def _run(self, x: NDArray[Any]) -> tuple[NDArray[np.float32], ...]:
         if x.dtype != np.uint8:
-            x = np.asarray(x, np.float32)
+            x = x if x.dtype == np.float32 else x.astype(np.float32)
         elif x.shape[1:] == self._pixels:
             x = x.transpose(0, 3, 1, 2)
         found = self._engine.outputs(x)
@@ -287,4 +287,4 @@ class Network:
                 f"the network must give one row of {classes} outputs for each image, got "
                 f"shape {shapes}: export the network again with its labels."
             )
-        return tuple(part.astype(np.float32, copy=False) for part in found)
+        return tuple([part if part.dtype == np.float32 else part.astype(np.float32) for part in found])
