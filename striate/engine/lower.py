@@ -13,16 +13,15 @@ import numpy as np
 
 from striate import ops
 from striate.arithmetic import graph_shapes
+from striate.engine.fusion import averages, keeps_sums, merged
 from striate.engine.kernels.activation import POINTWISE
 from striate.engine.stage import (
     Affine,
     Gather,
+    MeanOfRows,
     Move,
     NotLowerableError,
-    Opening,
     Outside,
-    Pair,
-    Pooled,
     Raised,
     Stage,
     Value,
@@ -55,6 +54,7 @@ class Lowering:
         self._gathers: dict[str, Gather] = {}
         self._absorbed: set[str] = set()
         self._stored: set[str] = set()
+        self._made: dict[str, int] = {}  # root -> the item that writes it
         self._shapes = _shapes(graph, inputs)
         self._numbers = {
             node.name: float(np.asarray(weights[node.weights["value"]]).ravel()[0])
@@ -81,7 +81,8 @@ class Lowering:
         elif (gather := self._gather(node)) is not None:
             self._gathers[node.name] = gather
             self._new_value(node.name)
-        elif (stage := self._stage(node)) is not None:
+        elif (stage := self._mean_of_rows(node) or self._stage(node)) is not None:
+            self._made[stage.output.root] = len(self.items)
             self.items.append(stage)
             self._stored.add(stage.output.root)
         else:
@@ -226,29 +227,19 @@ class Lowering:
 
     def _with_reader(self, stage: Stage) -> Stage:
         """A convolution takes over the pooling, a 1x1 one the depthwise one, a network's first one the next,
-        that alone reads it, and what follows.
+        a gate the 1x1 one, that alone reads it, and what follows.
         """
-        name, first = stage.output.root, stage.op
+        name = stage.output.root
         readers = self.graph.consumers(name)
         if stage.added or len(readers) != 1 or self._uses[name] != 1:
             return stage
         (reader,) = readers
-        op: ops.Op
-        match first, reader.op:
-            case ops.Conv2d(), ops.Conv2d() if pairs(first, reader.op):
-                op = Pair(first, stage.words, reader.op)
-            case ops.Conv2d(), ops.Conv2d() if stage.inputs[0].root in self.graph.inputs:
-                op = Opening(first, stage.words, reader.op)
-            case ops.Conv2d(), ops.MaxPool2d() if pools(first, reader.op, stage.output):
-                op = Pooled(first, stage.words, reader.op)
-            case Opening(second=ops.Conv2d() as second), ops.MaxPool2d() if pools(
-                second, reader.op, stage.output
-            ):
-                op = replace(first, second=Pooled(second, stage.words, reader.op))
-            case _:
-                return stage
+        op = merged(stage, reader.op, opens=stage.inputs[0].root in self.graph.inputs)
+        if op is None:
+            return stage
         shape = self._shapes[reader.name]
-        tensors = {f"second.{role}": array for role, array in self._tensors(reader).items()}
+        place = "second." if stage.tensors else ""
+        tensors = {place + role: array for role, array in self._tensors(reader).items()}
         both = Stage(
             op,
             stage.inputs,
@@ -261,6 +252,24 @@ class Lowering:
         self._absorbed.add(reader.name)
         return self._with_reader(self._absorb(both))
 
+    def _mean_of_rows(self, node: Node) -> Stage | None:
+        """A mean over a map whose depthwise pass can sum its rows while it writes them."""
+        before = self.values.get(node.inputs[0]) if averages(node.op) else None
+        if before is None or before.root not in self._made:
+            return None
+        place = self._made[before.root]
+        maker = self.items[place]
+        if not isinstance(maker, Stage) or before != maker.output or not keeps_sums(maker):
+            return None
+        dims, name = (*before.dims[:2], 1), f"{before.root} rows"
+        sums = self.values.setdefault(name, Value(name, dims, dims))
+        self.items[place] = replace(maker, sums=sums)
+        output = Value(node.name, self._shapes[node.name], natural_dims(self._shapes[node.name]))
+        op = MeanOfRows(before.dims[1] * before.dims[2])
+        stage = self._absorb(Stage(op, (sums,), output, covers=(node.name,)))
+        self.values[stage.output.root] = stage.output
+        return stage
+
     def _other(self, stage: Stage, add: Node) -> Value | None:
         """The other operand of an addition, if it is already there and of the same shape."""
         others = [name for name in add.inputs if name != stage.output.root]
@@ -271,22 +280,6 @@ class Lowering:
         other = self.values[others[0]]
         same = other.shape == stage.output.shape and other.dims == stage.output.dims
         return other if same and other.root in self._stored else None
-
-
-def pairs(first: ops.Conv2d, second: ops.Conv2d) -> bool:
-    """Whether ``first`` works on each pixel alone, and ``second`` on each channel alone."""
-    pointwise = first.kernel_size == (1, 1) and first.stride == (1, 1) and first.groups == 1
-    unpadded = all(pair == (0, 0) for pair in first.pads)
-    depthwise = second.groups == second.in_channels == second.out_channels
-    return pointwise and unpadded and depthwise and second.padding_mode == "zeros"
-
-
-def pools(first: ops.Conv2d, pool: ops.MaxPool2d, between: Value) -> bool:
-    """Whether ``pool`` is of 2 x 2 side by side, and ``first`` a convolution that might take it over."""
-    plain = not pool.return_indices and not any(map(any, pool.pads)) and pool.dilation == (1, 1)
-    beside = pool.kernel_size == pool.stride == (2, 2)
-    whole = not pool.ceil_mode or not (between.dims[1] % 2 or between.dims[2] % 2)
-    return plain and beside and whole and between.natural and first.groups == 1
 
 
 def _shapes(graph: Graph, inputs: Mapping[str, Shape]) -> dict[str, tuple[int, ...]]:

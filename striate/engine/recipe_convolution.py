@@ -73,8 +73,11 @@ class Convolution(Recipe):
         narrow = lanes_of(target.channels, source.channels, self.groups, target.lanes)
         if narrow is not None:
             across = columns(target.width, self.settings.target.registers)
+            sums = layouts[stage.sums.root] if stage.sums else None
+            if stage.sums:
+                values["sums"] = stage.sums.root
             kernels = [
-                Grouped(source, target, self.window, tile, narrow, finish)
+                Grouped(source, target, self.window, tile, narrow, finish, sums)
                 for tile in dict.fromkeys((across, -(-across // 2)))
             ]
             return [_form(kernel, values, partial(kernel.pack, self.weight, bias)) for kernel in kernels]

@@ -9,7 +9,7 @@ from striate.engine.choose import NO_FRAME, Layouts, Part, Recipe, recipe
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.pool import GlobalMean, Pool, Taps
 from striate.engine.layout import Frame, Layout
-from striate.engine.stage import Stage
+from striate.engine.stage import MeanOfRows, Stage
 from striate.ops.pooling import AvgPool, ExtremePool
 
 
@@ -154,6 +154,23 @@ class AdaptivePool(Recipe):
         factors = (1 / np.multiply.outer(*counts)).astype(np.float32).ravel()
         constants = {"factors": np.repeat(factors, layouts[target].lanes)} if self.mean else {}
         return [Part(kernel, values, constants)]
+
+
+@recipe(MeanOfRows)
+class FromRows(Recipe):
+    """The mean over a map whose rows somebody else has summed."""
+
+    @classmethod
+    def takes(cls, stage: Stage) -> bool:
+        return stage.added is None
+
+    def build(self, layouts: Layouts) -> list[Part]:
+        stage = self.stage
+        if not isinstance(stage.op, MeanOfRows):
+            raise TypeError(type(stage.op).__name__)
+        source, target = stage.inputs[0].root, stage.output.root
+        kernel = GlobalMean(layouts[source], layouts[target], 1 / stage.op.pixels, Finish(stage.words))
+        return [Part(kernel, {"source": source, "target": target})]
 
 
 @recipe(ops.Mean, ops.Sum)

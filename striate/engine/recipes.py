@@ -3,6 +3,7 @@
 from striate.engine import (
     recipe_channels,
     recipe_convolution,
+    recipe_gated,
     recipe_opening,
     recipe_pair,
     recipe_pick,
@@ -16,6 +17,7 @@ from striate.engine import (
 __all__ = [
     "recipe_channels",
     "recipe_convolution",
+    "recipe_gated",
     "recipe_opening",
     "recipe_pair",
     "recipe_pick",

@@ -51,7 +51,8 @@ def natural_dims(shape: tuple[int, ...]) -> Dims:
 class Stage:
     """``op`` on ``inputs``, then ``words`` on each value (an Add adds ``added``), giving ``output``.
 
-    ``covers``: the names of all nodes that it stands for. ``tensors``: role -> array.
+    ``covers``: the names of all nodes that it stands for. ``tensors``: role -> array. ``sums``: the sum of
+    each row of ``output``, (C, H, 1), which is written beside it.
     """
 
     op: Op
@@ -61,6 +62,7 @@ class Stage:
     words: tuple[Op, ...] = ()
     added: Value | None = None
     covers: tuple[str, ...] = ()
+    sums: Value | None = None
 
     @property
     def name(self) -> str:
@@ -111,6 +113,25 @@ class Opening(Op):
     first: ops.Conv2d
     words: tuple[Op, ...]
     second: ops.Conv2d | Pooled
+
+
+@dataclass(frozen=True)
+class Gated(Op):
+    """A 1x1 convolution of a map whose every channel is first multiplied by one of the second input's values.
+
+    Not a word of the vocabulary. Roles are those of the convolution.
+    """
+
+    convolution: ops.Conv2d
+
+
+@dataclass(frozen=True)
+class MeanOfRows(Op):
+    """The mean over a map of ``pixels``, of which the input has the sums of rows. Not a word of the
+    vocabulary.
+    """
+
+    pixels: int
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from functools import singledispatch
 
 from striate.engine.kernels.dense import Dense
 from striate.engine.kernels.direct import Direct
+from striate.engine.kernels.gate import GatedWeights
 from striate.engine.kernels.grouped import Grouped
 from striate.engine.kernels.matrix import Matrix
 from striate.engine.kernels.opening import Opening, opening_cycles
@@ -78,6 +79,11 @@ def _(kernel: Packed, machine: Target) -> float:
 @cycles.register
 def _(kernel: Strassen, machine: Target) -> float:
     return strassen_cycles(kernel, machine)
+
+
+@cycles.register
+def _(kernel: GatedWeights, machine: Target) -> float:
+    return 2 * kernel.panels.weights / machine.lanes
 
 
 @cycles.register

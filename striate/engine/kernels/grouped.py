@@ -29,7 +29,8 @@ Array = NDArray[np.float32]
 class Grouped(Kernel):
     """``lanes_of``: for the j-th channel of a group, the input lane each output lane reads.
 
-    Output block b reads input block b only; ``tile``: columns of outputs held in registers.
+    Output block b reads input block b only; ``tile``: columns of outputs held in registers. ``sums``: where
+    the sum of each row of outputs goes, if anybody wants it.
     """
 
     family: ClassVar[str] = "grouped"
@@ -39,6 +40,7 @@ class Grouped(Kernel):
     tile: int
     lanes_of: tuple[tuple[int, ...], ...]
     finish: Finish
+    sums: Layout | None = None
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -49,6 +51,7 @@ class Grouped(Kernel):
             Operand("bias", self.target.blocks * lanes, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,
+            *sums_operands(self.sums),
         )
 
     @property
@@ -61,7 +64,8 @@ class Grouped(Kernel):
         return self.target.pixels * self.target.blocks * self.target.lanes * kh * kw * len(self.lanes_of)
 
     def describe(self) -> str:
-        return f"1x{self.tile} pixels, {len(self.lanes_of)} channels a group{self.finish.describe()}"
+        words = self.finish.describe() + (" + sums of rows" if self.sums else "")
+        return f"1x{self.tile} pixels, {len(self.lanes_of)} channels a group{words}"
 
     def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
         """Weights (K, C / groups, kh, kw) as [block][tap][channel of the group][lane]."""
@@ -76,7 +80,8 @@ class Grouped(Kernel):
         """One row of one block of channels."""
         to, target, source, added = work.to, self.target, self.source, self.finish.added
         block, y = to.divide(work.unit, target.height)
-        row = Row(self.window, self.tile, self.lanes_of, source.row, target.width, self.finish)
+        summed = self.sums is not None
+        row = Row(self.window, self.tile, self.lanes_of, source.row, target.width, self.finish, summed)
         code = row.code(to, f"{self.symbol}_row")
         top, left = self.window.before
         start = source.start - top * source.row - left * to.lanes
@@ -85,16 +90,19 @@ class Grouped(Kernel):
             (work.buffer("source"), base),
             (work.buffer("weights"), to.times(block, row.taps * to.lanes)),
             (work.buffer("bias"), to.times(block, to.lanes)),
-            (work.buffer("target"), _at(to, target, block, y)),
         ]
-        if added:
-            arguments.append((work.buffer("added"), _at(to, added, block, y)))
+        for name, layout in (("target", target), ("added", added), ("sums", self.sums)):
+            if layout:
+                arguments.append((work.buffer(name), row_at(to, layout, block, y)))
         to.run(code, *arguments)
 
 
 @dataclass(frozen=True)
 class Row:
-    """Writes the code of a row of ``width`` outputs, ``tile`` at a time. ``step``: to the next row below."""
+    """Writes the code of a row of ``width`` outputs, ``tile`` at a time. ``step``: to the next row below.
+
+    ``summed``: their sum is stored too.
+    """
 
     window: Window
     tile: int
@@ -102,6 +110,7 @@ class Row:
     step: int
     width: int
     finish: Finish
+    summed: bool = False
 
     @property
     def taps(self) -> int:
@@ -110,10 +119,11 @@ class Row:
         return kh * kw * len(self.lanes_of)
 
     def code(self, work: Emitter, name: str) -> Emitter:
-        """A function (source, weights, bias, target[, added])."""
-        to = Emitter(work.mod, name, work.target, 5 if self.finish.added else 4, inner=True)
+        """A function (source, weights, bias, target[, added][, sums])."""
+        count = 4 + bool(self.finish.added) + self.summed
+        to = Emitter(work.mod, name, work.target, count, inner=True)
         image, weights, bias, target, *more = to.memories
-        lanes = to.lanes
+        lanes, total = to.lanes, to.variable(to.constant(0)) if self.summed else None
         few = self.taps + self.tile + 2 <= to.target.registers
         kept = [to.get(weights, i * lanes) for i in range(self.taps if few else 0)]
         shift = to.get(bias, 0)
@@ -121,14 +131,27 @@ class Row:
         def weight(tap: int) -> Vector:
             return kept[tap] if few else to.get(weights, tap * lanes)
 
-        with to.loop(-(-self.width // self.tile)) as turn:
-            x = to.least(to.times(turn, self.tile), self.width - self.tile)
+        def some(x: Number, again: int) -> None:
+            """A tile at ``x``, the first ``again`` of whose outputs the one before has stored and summed."""
             sums = [shift] * self.tile
             self._sum(to, image, to.times(x, self.window.stride[1] * lanes), weight, sums)
             for p, value in enumerate(sums):
                 at = to.times(to.plus(x, p), lanes)
-                other = to.get(more[0], at) if more else None
-                to.put(self.finish.apply(to, value, other), target, at)
+                other = to.get(more[0], at) if self.finish.added else None
+                result = self.finish.apply(to, value, other)
+                to.put(result, target, at)
+                if total is not None and p >= again:
+                    to.store(to.fadd(to.read(total), result), total)
+
+        turns = -(-self.width // self.tile)
+        again = turns * self.tile - self.width
+        apart = total is not None and again > 0
+        with to.loop(turns - apart) as turn:
+            some(to.least(to.times(turn, self.tile), self.width - self.tile), 0)
+        if apart:
+            some(self.width - self.tile, again)
+        if total is not None:
+            to.put(to.read(total), more[-1], 0)
         to.ret_void()
         return to
 
@@ -152,8 +175,13 @@ class Row:
                         sums[p] = to.multiply_add(value, weight((i * kw + j) * seen + c), sums[p])
 
 
-def _at(to: Emitter, layout: Layout, block: Number, y: Number) -> Number:
+def row_at(to: Emitter, layout: Layout, block: Number, y: Number) -> Number:
+    """Where row ``y`` of a block of channels begins."""
     return to.plus(layout.start, to.times(block, layout.block), to.times(y, layout.row))
+
+
+def sums_operands(sums: Layout | None) -> tuple[Operand, ...]:
+    return (Operand("sums", sums.size),) if sums else ()
 
 
 def columns(width: int, registers: int) -> int:

@@ -20,7 +20,9 @@ NEAR = 2**17  # bytes of weights that stay in the second-level cache while pixel
 NEAREST = 2**14  # bytes of the map that stay in the first-level cache while weights pass by
 
 
-def matrix(source: Layout, target: Layout, finish: Finish, tile: tuple[int, int]) -> Matrix:
+def matrix(
+    source: Layout, target: Layout, finish: Finish, tile: tuple[int, int], *, own: bool = False
+) -> Matrix:
     """The kernel for these maps with this tile, in the order that is estimated to be fastest."""
     panels = Panels(source.channels, target.blocks, target.lanes, tile)
     tiles = -(-source.pixels // tile[0])
@@ -28,12 +30,15 @@ def matrix(source: Layout, target: Layout, finish: Finish, tile: tuple[int, int]
     if 4 * panels.weights <= NEAR and tiles > 1:
         most = max(1, NEAREST // (4 * panels.deep * tile[0]))
         together = min(range(1, min(most, tiles) + 1), key=lambda n: (-(-tiles // n) * n * (1 + 0.2 / n), n))
-    return Matrix(source, target, panels, together, finish)
+    return Matrix(source, target, panels, together, finish, own)
 
 
 @dataclass(frozen=True)
 class Matrix(Kernel):
-    """``together``: tiles of pixels of a unit, for all output channels; 0: a unit is a group of channels."""
+    """``together``: tiles of pixels of a unit, for all output channels; 0: a unit is a group of channels.
+
+    ``own``: every image has weights of its own.
+    """
 
     family: ClassVar[str] = "matrix"
     source: Layout
@@ -41,12 +46,13 @@ class Matrix(Kernel):
     panels: Panels
     together: int
     finish: Finish
+    own: bool = False
 
     @property
     def operands(self) -> tuple[Operand, ...]:
         return (
             Operand("source", self.source.size),
-            Operand("weights", self.panels.weights, shared=True),
+            Operand("weights", self.panels.weights, shared=not self.own),
             Operand("bias", self.panels.blocks * self.panels.lanes, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,

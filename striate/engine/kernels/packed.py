@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.multiply import Asking, Reduction, multiply
+from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import offsets, product_tile
 from striate.engine.kernels.tile import FIRST, SECOND, SHARES
@@ -34,7 +35,8 @@ class Packed(Kernel):
     """``tile``: (P, Q), P pixels by Q vectors of output channels, a group of them.
 
     ``strip``: tiles of a unit. ``cut``: its groups. ``chunk``: blocks of input channels at hand, a divisor of
-    their number. ``far``: weights come from the third cache or memory.
+    their number. ``far``: weights come from the third cache or memory. ``gate``: a value for each channel, by
+    which pixels are multiplied as they are copied.
     """
 
     family: ClassVar[str] = "packed"
@@ -47,6 +49,7 @@ class Packed(Kernel):
     chunk: int
     far: bool
     finish: Finish
+    gate: Layout | None = None
 
     @property
     def groups(self) -> int:
@@ -73,6 +76,7 @@ class Packed(Kernel):
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,
+            *gate_operands(self.gate),
         )
 
     @property
@@ -102,7 +106,8 @@ class Packed(Kernel):
     def describe(self) -> str:
         p, q = self.tile
         pixels = f"{p} pixels, {self.strip} of {self.tiles} tiles, {q * self.target.lanes} channels"
-        return f"{pixels}, {self.chunk * self.source.lanes} inputs{self.finish.describe()}"
+        words = gated(self.gate) + self.finish.describe()
+        return f"{pixels}, {self.chunk * self.source.lanes} inputs{words}"
 
     def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
         """Weights (outputs, inputs) as [chunk][group][input][output]; the last group ends with the last."""
@@ -146,8 +151,12 @@ class Packed(Kernel):
                 block = to.plus(to.times(chunk, self.chunk), b)
                 start = to.plus(source.start, to.times(block, source.block))
                 row = to.times(to.plus(to.times(place, self.chunk), b), width)
+                factor = gate_of(work, self.gate, block)
+                for ahead in range(0, width, LINE) if self.gate else ():  # blocks of the next tile lie apart
+                    to.prefetch(image, to.plus(start, seen[0], width + ahead), near=3)
                 for i, offset in enumerate(seen):
                     value = to.get(image, to.plus(start, offset))
+                    value = value if factor is None else to.fmul(value, factor)
                     to.put(value, work.scratch, to.plus(row, i * source.lanes))
 
     def _groups(self, work: Work, code: Emitter, first: Number, part: Number, chunk: Number) -> None:
@@ -211,7 +220,12 @@ def _strips(source: Layout, target: Layout) -> int:
 
 
 def packed(
-    source: Layout, target: Layout, stride: tuple[int, int], finish: Finish, machine: Target
+    source: Layout,
+    target: Layout,
+    stride: tuple[int, int],
+    finish: Finish,
+    machine: Target,
+    gate: Layout | None = None,
 ) -> Packed:
     """The kernel for these maps: the fastest tile, and strips that the second-level cache holds."""
     p, q = tile = product_tile(target.pixels, target.blocks, source.channels, machine)
@@ -222,7 +236,7 @@ def packed(
     if parts * -(-tiles // strip) < SHARES:  # their number has no such divisor: pixels are cut instead
         strip = -(-tiles // min(tiles, SHARES))
     far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
-    return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish)
+    return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish, gate)
 
 
 def pays(source: Layout, target: Layout, stride: tuple[int, int]) -> bool:

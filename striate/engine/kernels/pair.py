@@ -19,7 +19,7 @@ from striate.engine.index import Memory, Number
 from striate.engine.kernels.direct import Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import clear_frame
-from striate.engine.kernels.grouped import Row, columns
+from striate.engine.kernels.grouped import Row, columns, row_at, sums_operands
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.packing import filled_up
 from striate.engine.kernels.panels import Panels, Product, product_tile, product_tiles
@@ -31,7 +31,10 @@ Array = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class PairKernel(Kernel):
-    """``strip``: output rows of a unit. ``between``: what is done to the wide map's values."""
+    """``strip``: output rows of a unit. ``between``: what is done to the wide map's values.
+
+    ``sums``: where the sum of each row of outputs goes, if anybody wants it.
+    """
 
     family: ClassVar[str] = "1x1 + depthwise"
     source: Layout
@@ -42,6 +45,7 @@ class PairKernel(Kernel):
     strip: int
     tile: int
     finish: Finish
+    sums: Layout | None = None
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -55,6 +59,7 @@ class PairKernel(Kernel):
             Operand("second bias", channels, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,
+            *sums_operands(self.sums),
         )
 
     def pack_second(self, weight: Array, bias: Array | None) -> dict[str, Array]:
@@ -117,7 +122,8 @@ class PairKernel(Kernel):
 
     def describe(self) -> str:
         p, q = self.panels.tile
-        return f"{p} pixels, {q * self.panels.lanes} channels, {self.strip} rows{self.finish.describe()}"
+        words = self.finish.describe() + (" + sums of rows" if self.sums else "")
+        return f"{p} pixels, {q * self.panels.lanes} channels, {self.strip} rows{words}"
 
     # --- code -------------------------------------------------------------------------------------------
 
@@ -152,7 +158,8 @@ class PairKernel(Kernel):
         with to.loop(tiles) as turn:
             pixel = to.least(to.times(turn, panels.tile[0]), wide.pixels - panels.tile[0])
             product.call(to, tile, buffer, group, to.plus(above, pixel), turn, (0, pixel))
-        row = Row(self.window, self.tile, (tuple(range(to.lanes)),), wide.row, self.target.width, self.finish)
+        straight, summed = (tuple(range(to.lanes)),), self.sums is not None
+        row = Row(self.window, self.tile, straight, wide.row, self.target.width, self.finish, summed)
         code = row.code(to, f"{self.symbol}_row{vectors}")
         begin, first = to.entry_of(begins, strip), to.entry_of(self._firsts(), strip)
         with to.loop(vectors) as q, to.loop(self.strip) as y:
@@ -163,21 +170,22 @@ class PairKernel(Kernel):
                 (work.scratch, to.plus(at, to.times(q, wide.block))),
                 (work.buffer("second weights"), to.times(block, row.taps * to.lanes)),
                 (work.buffer("second bias"), to.times(block, to.lanes)),
-                (work.buffer("target"), self._row(work, self.target, block, to.plus(first, y))),
             ]
-            if self.finish.added:
-                other = self._row(work, self.finish.added, block, to.plus(first, y))
-                arguments.append((work.buffer("added"), other))
+            outputs = (("target", self.target), ("added", self.finish.added), ("sums", self.sums))
+            for name, layout in outputs:
+                if layout:
+                    arguments.append((work.buffer(name), row_at(to, layout, block, to.plus(first, y))))
             to.run(code, *arguments)
-
-    @staticmethod
-    def _row(work: Work, layout: Layout, block: Number, y: Number) -> Number:
-        to = work.to
-        return to.plus(layout.start, to.times(block, layout.block), to.times(y, layout.row))
 
 
 def paired(
-    source: Layout, target: Layout, between: Finish, window: Window, finish: Finish, settings: Settings
+    source: Layout,
+    target: Layout,
+    between: Finish,
+    window: Window,
+    finish: Finish,
+    settings: Settings,
+    sums: Layout | None = None,
 ) -> list[PairKernel]:
     """The estimated best: as tall a strip as the cache holds; the same with another tile; lower strips."""
     registers = settings.target.registers
@@ -187,7 +195,7 @@ def paired(
         panels = Panels(source.channels, target.blocks, target.lanes, tile)
         strip = -(-target.height // strips)
         across = columns(target.width, registers)
-        return PairKernel(source, target, panels, between, window, strip, across, finish)
+        return PairKernel(source, target, panels, between, window, strip, across, finish, sums)
 
     strips = 1
     while 4 * kernel(strips, tile).scratch > ROOM and strips < target.height:

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
@@ -45,7 +46,7 @@ class Strassen(Kernel):
     """``tile``: (P, Q), P pixels by Q vectors of output channels of one quarter, a group of them.
 
     ``strips``: how many parts the map's pixels are cut into, each with two halves. ``cut``: groups of a unit.
-    ``far``: weights come from the third cache or memory.
+    ``far``: weights come from the third cache or memory. ``gate``: see ``packed``.
     """
 
     family: ClassVar[str] = "strassen"
@@ -57,6 +58,7 @@ class Strassen(Kernel):
     cut: int
     far: bool
     finish: Finish
+    gate: Layout | None = None
 
     @property
     def half(self) -> int:
@@ -102,6 +104,7 @@ class Strassen(Kernel):
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,
+            *gate_operands(self.gate),
         )
 
     @property
@@ -124,7 +127,8 @@ class Strassen(Kernel):
 
     def describe(self) -> str:
         p, q = self.tile
-        return f"{p} pixels, {q * self.target.lanes} channels, {self.strips} strips{self.finish.describe()}"
+        words = gated(self.gate) + self.finish.describe()
+        return f"{p} pixels, {q * self.target.lanes} channels, {self.strips} strips{words}"
 
     def pack(self, weight: Array, bias: Array | None) -> dict[str, Array]:
         """Weights (outputs, inputs) as [group][product][input][output]; the last group ends with the half."""
@@ -174,14 +178,16 @@ class Strassen(Kernel):
             with to.loop(self.deep) as b:
                 start = to.plus(source.start, to.times(b, source.block))
                 row = to.times(to.plus(to.times(turn, self.deep), b), p * to.lanes)
+                factors = [gate_of(work, self.gate, to.plus(b, half)) for half in (0, self.deep)]
                 for ahead in range(0, reach, LINE):  # the next tile's pixels: their blocks lie far apart
                     for pixels, further in product((upper, lower), (0, away)):
                         to.prefetch(image, to.plus(start, pixels[0], further + reach + ahead), near=3)
                 for i, seen in enumerate(zip(upper, lower, strict=True)):
                     a11, a12, a21, a22 = (
-                        to.get(image, to.plus(start, pixel, further))
+                        value if factor is None else to.fmul(value, factor)
                         for pixel in seen
-                        for further in (0, away)
+                        for further, factor in zip((0, away), factors, strict=True)
+                        for value in (to.get(image, to.plus(start, pixel, further)),)
                     )
                     s1 = to.fadd(a21, a22)
                     s2 = to.fsub(s1, a11)
@@ -261,7 +267,13 @@ class Strassen(Kernel):
 
 @lru_cache(maxsize=1024)
 def strassen(
-    source: Layout, target: Layout, stride: tuple[int, int], finish: Finish, machine: Target, threads: int
+    source: Layout,
+    target: Layout,
+    stride: tuple[int, int],
+    finish: Finish,
+    machine: Target,
+    threads: int,
+    gate: Layout | None = None,
 ) -> Strassen | None:
     """The kernel for these maps that is estimated to be fastest; None where no halves are whole and large."""
     small = min(source.channels, target.channels, target.pixels) < FEWEST
@@ -270,7 +282,7 @@ def strassen(
     far = len(STEPS) * source.blocks * target.blocks * target.lanes**2 > SECOND // 2  # quarters, in bytes
     copied = len(STEPS) * source.blocks * source.lanes * target.pixels  # likewise
     strips = max(1, min(-(-copied // ROOM), target.pixels // (2 * machine.registers)))
-    plain = Strassen(source, target, stride, (1, 1), strips, 1, far, finish)
+    plain = Strassen(source, target, stride, (1, 1), strips, 1, far, finish, gate)
     whole = []
     for tile in tiles_in_registers(min(plain.half, machine.registers), min(plain.wide, 6), machine.registers):
         whole.append(replace(plain, tile=tile, cut=-(-plain.wide // tile[1])))
