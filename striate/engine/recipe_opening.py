@@ -139,9 +139,9 @@ def _second(stage: Stage) -> Stage:
 
 def _one_after_the_other(first: Form, second: Form, root: str, whole: Layout) -> Form:
     """What the first computes, and zeros around it, go into memory that the second reads."""
-    frame = Part(FrameKernel(whole), {"target": root}, memory={"target": whole.size}, wait=False)
     *parts, result = first.parts
     result = replace(result, memory={**result.memory, "target": whole.size})
+    frame = Part(FrameKernel(whole), {"target": root}, memory={"target": whole.size})
     reading = [
         replace(part, memory={**part.memory, "source": whole.size})
         if part.values.get("source") == root
@@ -149,4 +149,4 @@ def _one_after_the_other(first: Form, second: Form, root: str, whole: Layout) ->
         for part in second.parts
     ]
     frames, none = ([frame], [dict]) if any(whole.frame) else ([], [])
-    return Form((*frames, *parts, result, *reading), (*none, *first.packs, *second.packs))
+    return Form((*parts, result, *frames, *reading), (*first.packs, *none, *second.packs))

@@ -101,7 +101,10 @@ def test_apart_where_that_is_cheaper_or_exact_is_asked_for() -> None:
     graph = chain(*words, shape=(3, 26, 29))
     with patch.object(recipe_opening, "SECOND", 0):
         for exact in (False, True):
-            assert "opening" not in told(compare(graph, 3, limit=5e-6, threads=2, exact=exact))
+            program = compare(graph, 3, limit=5e-6, threads=2, exact=exact)
+            assert "opening" not in told(program)
+            (first,) = [s.part.kernel for s in program.plan.steps if isinstance(s, Step) and "n0" in s.covers]
+            assert first.family != "frame"  # where the layer begins, its error is told
     assert told(compare(graph, limit=5e-6)).count("frame") == 2  # the two are stages of their own
 
 

@@ -178,26 +178,18 @@ class Opening(Kernel):
         """The second convolution's padding is zeros, not what the first would give beyond its map."""
         held, lanes, wide = self.scheme.source, to.lanes, self.scheme.source.row // to.lanes
         above, before = self.scheme.before
-        edges = [
-            *(
-                [(y, 0, 0, (1, wide)), (y, self.whole.height - held.height, held.rows - 1, (1, wide))]
-                if above
-                else []
-            ),
-            *(
-                [(x, 0, 0, (held.rows, 1)), (x, self.whole.width - held.width, wide - 1, (held.rows, 1))]
-                if before
-                else []
-            ),
-        ]
+        row, column = (1, wide), (held.rows, 1)
+        edges = [(y, 0, 0, row), (y, self.whole.height - held.height, held.rows - 1, row)] if above else []
+        if before:
+            edges += [(x, 0, 0, column), (x, self.whole.width - held.width, wide - 1, column)]
         for number, at_edge, place, (rows, columns) in edges:
             if not lowest(number) <= at_edge <= highest(number):
                 continue
             start = place * (held.row if rows == 1 else lanes)
             here = to.icmp_signed("==", to.raw(number), to.raw(at_edge))
             loops = to.loop(self.tile[1]), to.loop(rows), to.loop(columns)
-            with to.if_then(here), loops[0] as q, loops[1] as row, loops[2] as column:
-                there = to.plus(to.times(q, held.block), to.times(row, held.row), to.times(column, lanes))
+            with to.if_then(here), loops[0] as q, loops[1] as down, loops[2] as across:
+                there = to.plus(to.times(q, held.block), to.times(down, held.row), to.times(across, lanes))
                 to.put(to.constant(0), strip, to.plus(there, start))
 
     def _transform(
