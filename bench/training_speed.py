@@ -5,9 +5,9 @@
     striate       what striate train does in a step (precision and layout as it chooses, SGD)
 
 Each contestant is a process of its own with the same weights of the same network (striate's own catalogue) and the
-same images; one step each, in turn, after two that do not count. Ratios are medians over the rounds.
+same images; one step each, in turn, after --warm of them that do not count. Ratios are medians over the rounds.
 
-    python bench/training_speed.py [--rounds 5] [--networks resnet18 mobilenet_v2 ...] [--out results/training_speed.json]
+    python bench/training_speed.py [--rounds 5] [--warm 2] [--networks resnet18 mobilenet_v2 ...] [--out results/training_speed.json]
 """
 
 import argparse
@@ -76,7 +76,7 @@ def answer(step) -> None:
         print(time.perf_counter() - began, flush=True)
 
 
-def measure(network: str, rounds: int) -> dict:
+def measure(network: str, rounds: int, warm: int) -> dict:
     command = [sys.executable, __file__, "--network", network, "--contestant"]
     processes = {
         kind: subprocess.Popen([*command, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
@@ -89,10 +89,10 @@ def measure(network: str, rounds: int) -> dict:
         return float(processes[kind].stdout.readline())
 
     seconds = {kind: [] for kind in CONTESTANTS}
-    for number in range(rounds + 2):
+    for number in range(rounds + warm):
         for kind in CONTESTANTS:
             taken = turn(kind)
-            if number >= 2:
+            if number >= warm:
                 seconds[kind].append(taken)
     for process in processes.values():
         process.stdin.close()
@@ -116,6 +116,7 @@ def measure(network: str, rounds: int) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--warm", type=int, default=2, help="steps of each that do not count")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--out", type=Path, help="a JSON file; networks that it holds already are replaced")
     parser.add_argument("--network")
@@ -130,7 +131,7 @@ def main() -> None:
 
     found = json.loads(options.out.read_text())["measured"] if options.out and options.out.exists() else {}
     for network in options.networks:
-        found[network] = measure(network, options.rounds)
+        found[network] = measure(network, options.rounds, options.warm)
         print(
             json.dumps({key: value for key, value in found[network].items() if key != "seconds"}), flush=True
         )
