@@ -1,6 +1,6 @@
 """A line for each task that is under way, put together as text.
 
-rich's table of columns takes four times as long, and what is drawn while a network trains takes its time
+rich's table of columns takes three times as long, and what is drawn while a network trains takes its time
 from the training: see bench/monitoring.py.
 """
 
