@@ -111,8 +111,8 @@ class Program:
         if images > self.at_once or not images or x.dtype != np.float32:
             return self({self.plan.inputs[0]: x}, self.plan.outputs)
         with self._lock:
+            self._make_room(images)  # anew in a child that was forked while buffers were replaced
             if images not in self._shorts:
-                self._make_room(images)
                 self._shorts[images] = self._short(images)
             short = self._shorts[images]
             if short is not None:
@@ -120,7 +120,7 @@ class Program:
                 if short.run is not None:
                     short.run()
                 else:
-                    self._run(self._stretches[0], images)  # type: ignore[arg-type]  # the only one, see below
+                    self._run(self._stretches[0], images)  # type: ignore[arg-type]  # the only one
                 return tuple([result.copy() for result in short.results])
         return self._piece({self.plan.inputs[0]: x}, self.plan.outputs)
 
