@@ -29,6 +29,7 @@ from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
 MOST_TILES = 3  # of one kernel, that are worth a measurement
+NEAR = 2**16  # bytes of weights that come as fast in float32 as the sums need them: measured
 Pack = Callable[[], Mapping[str, np.ndarray]]
 
 
@@ -83,7 +84,8 @@ class Convolution(Recipe):
             return [_form(kernel, values, partial(kernel.pack, self.weight, bias)) for kernel in kernels]
         if self._sees_all(source, target):
             machine = self.settings.target
-            stores = (FP32, BF16) if self.settings.precision == "bf16" else (FP32,)
+            far = 4 * self.weight.size > NEAR
+            stores = (FP32, BF16) if far and self.settings.precision == "bf16" else (FP32,)
             wholes = [dense(source, target, finish, machine, stored) for stored in stores]
             wholes.sort(key=lambda kernel: cycles(kernel, machine))
             return [_form(whole, values, partial(whole.pack, self.weight, bias)) for whole in wholes]

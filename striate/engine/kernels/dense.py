@@ -137,8 +137,7 @@ class Dense(Kernel):
     ) -> Emitter:
         """A function (sources, weights, bias, targets) for one part of ``count`` blocks.
 
-        For fewer images than a tile holds, inputs take turns between as many sums of each output: a sum is
-        ready for its next input after some cycles only.
+        One image alone has a sum for each input of a word: a sum is ready for its next one after some cycles.
         """
         to = Emitter(work.mod, name, work.target, 2 * images + 2, inner=True)
         lanes, source, step = to.lanes, self.source, self.target.block
@@ -149,17 +148,15 @@ class Dense(Kernel):
             return to.get(bias, q * lanes) if starts else to.get(target, q * step)
 
         sums = [[to.variable(before(q, target)) for q in range(vectors)] for target in targets]
-        more = [
-            [[to.variable(to.constant(0)) for _ in values] for values in sums]
-            for _ in range(1, max(1, self.panels.tile[0] // images))
-        ]
-        turns = [sums, *more]
+        width, shared = vectors * lanes, self.stored.inputs
+        turns = [sums]
+        if images == 1:
+            turns += [[[to.variable(to.constant(0)) for _ in sums[0]]] for _ in range(1, shared)]
         row = self.source.pixels * lanes
         with to.loop(count) as block, to.loop(source.height) as y, to.loop(source.width) as x:
             at = to.plus(to.times(block, source.block), to.times(y, source.row), to.times(x, source.lanes))
             pixel = to.times(to.plus(to.times(y, source.width), x), lanes)
             first = to.plus(to.times(block, row), pixel)
-            width, shared = vectors * lanes, self.stored.inputs
             for lane in range(0, lanes, shared):
                 row_at = to.plus(to.times(first, width // shared), lane // shared * width)
                 for here, weight in enumerate(self.stored.rows(to, weights, row_at, vectors), start=lane):
