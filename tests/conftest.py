@@ -1,7 +1,11 @@
-"""What all tests share: a cache of their own, so that none reads or fills that of the user."""
+"""What all tests share: a cache of their own, so that none reads or fills that of the user.
+
+The suite's workers have one between them, so that each kernel is compiled once.
+"""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -10,5 +14,7 @@ import pytest
 @pytest.fixture(scope="session", autouse=True)
 def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("STRIATE_CACHE", str(tmp_path_factory.mktemp("cache")))
+        base = tmp_path_factory.getbasetemp()
+        shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+        patch.setenv("STRIATE_CACHE", str(shared / "cache"))
         yield

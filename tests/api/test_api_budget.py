@@ -30,11 +30,12 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_epochs_by_hand(pictures: Path) -> None:
-    """16 or so images of 20 in 4 steps of 4; 3.5% of 100 s and the last evaluation are kept back."""
+    """16 or so images of 20 in 4 steps of 4, 5% slower than measured; 3.5% of 100 s and the last evaluation are kept
+    back."""
     dataset = open_dataset(pictures)
     train, val = len(dataset.train), len(dataset.val or ())
     pace = Pace(steps=(1.0,), image=0.5, start=0.0)
-    epoch, after = train // 4 * 1.0 + val * 0.5, 2 * val * 0.5 + 3.5
+    epoch, after = 1.05 * (train // 4 * 1.0 + val * 0.5), 2 * val * 0.5 + 3.5
     assert epochs_within(100, pace, dataset, 4) == int((100 - after) / epoch)
     assert epochs_within(1e6, pace, dataset, 4) == 300
     with pytest.raises(ArgumentError, match="budget must be time enough for one epoch, which is about"):

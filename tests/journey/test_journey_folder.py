@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from journey_world import answer, striate
+from journey_world import answer, striate, within
 from PIL import Image
 
 from striate.data.named import CLASSES, read_named
@@ -25,7 +25,8 @@ def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
         folder.mkdir(parents=True)
         for number, pixels in enumerate(images[labels == label][:60]):
             Image.fromarray(pixels.reshape(28, 28)).save(folder / f"{number:03d}.png")
-    done = striate("train", "photos", "--epochs", 8, "--run", "run", "--threads", 1, "--json", cwd=home)
+    quick = ("--model", "striate_tiny", "--epochs", 8, "--threads", 1)
+    done = striate("train", "photos", *quick, "--run", "run", "--json", cwd=home)
     result = answer(done)
     assert isinstance(result, dict)
     assert result["accuracy"] >= 0.85, "three easy classes"
@@ -126,7 +127,7 @@ def test_predict_names_an_unreadable_image_and_answers_the_others(home: Path, tm
 
 def test_evaluate_says_the_same_as_the_training(home: Path) -> None:
     result = json.loads((home / "run" / "result.json").read_text())
-    same = answer(striate("evaluate", "run", "photos", "--json", cwd=home))
+    same = answer(within("evaluate", "run", "photos", "--json", cwd=home))
     assert isinstance(same, dict)
     assert same["split"] == "val", "of its own folder the images it was not trained on"
     assert same["accuracy"] == result["accuracy"]
@@ -138,25 +139,25 @@ def test_evaluate_on_other_images(home: Path, tmp_path: Path) -> None:
     import shutil
 
     shutil.copytree(home / "photos", tmp_path / "others")
-    whole = answer(striate("evaluate", "run", tmp_path / "others", "--json", cwd=home))
+    whole = answer(within("evaluate", "run", tmp_path / "others", "--json", cwd=home))
     assert isinstance(whole, dict)
     assert whole["images"] == 180
     (tmp_path / "others" / "Unheard").mkdir()
     shutil.copy(next((home / "photos").rglob("*.png")), tmp_path / "others" / "Unheard" / "x.png")
-    done = striate("evaluate", "run", tmp_path / "others", cwd=home)
+    done = within("evaluate", "run", tmp_path / "others", cwd=home)
     assert done.returncode == 2
     assert b"Unheard" in done.stderr
 
 
 def test_explain_reads_the_run(home: Path) -> None:
-    done = striate("explain", "run", cwd=home)
+    done = within("explain", "run", cwd=home)
     assert done.returncode == 0, done.stderr.decode()
     assert "stem" in done.stdout.decode()
 
 
 def test_a_finished_run_is_left_alone_by_resume(home: Path) -> None:
     before = (home / "run" / "result.json").read_bytes()
-    done = striate("train", "--resume", "run", cwd=home)
+    done = within("train", "--resume", "run", cwd=home)
     assert done.returncode == 0, done.stderr.decode()
     assert (home / "run" / "result.json").read_bytes() == before
 
@@ -170,7 +171,7 @@ def test_resume_refuses_other_data_and_other_versions(home: Path, tmp_path: Path
     other = tmp_path / "photos"
     shutil.copytree(home / "photos", other)
     next(other.rglob("*.png")).unlink()
-    done = striate("train", other, "--resume", run, cwd=tmp_path)
+    done = within("train", other, "--resume", run, cwd=tmp_path)
     assert done.returncode == 2
     assert b"must be the images that" in done.stderr
     settings = json.loads((run / "settings.json").read_text())
@@ -200,7 +201,7 @@ def test_a_run_without_result_is_finished_by_resume(home: Path, tmp_path: Path) 
 
 
 def test_the_run_folder_must_be_new(home: Path) -> None:
-    done = striate("train", "photos", "--run", "run", cwd=home)
+    done = within("train", "photos", "--run", "run", cwd=home)
     assert done.returncode == 2
     assert b"not empty" in done.stderr and b"--resume" in done.stderr
 
@@ -212,7 +213,7 @@ def test_too_small_an_image_names_the_layer(tmp_path: Path) -> None:
         for number in range(10):
             pixels = np.random.default_rng(number).integers(0, 255, (8, 8), dtype=np.uint8)
             Image.fromarray(pixels).save(folder / f"{number}.png")
-    done = striate("train", "photos", "--model", "lenet5", cwd=tmp_path)
+    done = within("train", "photos", "--model", "lenet5", cwd=tmp_path)
     assert done.returncode == 2
     assert "must be at least" in done.stderr.decode()
     assert not (tmp_path / "runs").exists(), "nothing is written for a request that cannot be met"

@@ -16,7 +16,7 @@ from PIL import Image
 
 ROWS, COLUMNS = 4, 7
 LEARNED, TESTED = 20, 8  # of the 28 tiles of each picture
-SIDE = 96
+SIDES = (72, pytest.param(96, marks=pytest.mark.long))
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -28,10 +28,10 @@ def pictures() -> dict[str, np.ndarray]:
     return found | {name: sklearn.datasets.load_sample_image(f"{name}.jpg") for name in ("china", "flower")}
 
 
-@pytest.fixture(scope="module")
-def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """photographs/{train,test}/<class>/*.png, 96x96."""
-    root = tmp_path_factory.mktemp("few") / "photographs"
+@pytest.fixture(params=SIDES)
+def photographs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+    """photographs/{train,test}/<class>/*.png, square."""
+    root, side = tmp_path / "photographs", request.param
     draw = np.random.default_rng(0)
     for name, pixels in pictures().items():
         picture = Image.fromarray(pixels).convert("RGB")
@@ -39,7 +39,7 @@ def photographs(tmp_path_factory: pytest.TempPathFactory) -> Path:
         for number, place in enumerate(draw.permutation(ROWS * COLUMNS)):
             left, top = int(place % COLUMNS) * width, int(place // COLUMNS) * height
             tile = picture.resize(
-                (SIDE, SIDE), Image.Resampling.BICUBIC, (left, top, left + width, top + height)
+                (side, side), Image.Resampling.BICUBIC, (left, top, left + width, top + height)
             )
             folder = root / ("train" if number < LEARNED else "test") / name
             folder.mkdir(parents=True, exist_ok=True)

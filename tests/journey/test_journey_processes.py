@@ -14,10 +14,19 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+from striate.data.named import read_named
 from striate.runs import read_lines
 
-SHAPE = ["fashion-mini", "--model", "lenet5", "--epochs", "1", "--batch-size", "512", "--precision", "fp32"]
+SHORT = ["--model", "lenet5", "--epochs", "1", "--precision", "fp32"]
+SHAPE = ["fashion-mini", *SHORT, "--batch-size", "512"]
 HERE = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+
+
+def few_images(folder: Path) -> Path:
+    """1,000 of the embedded images: five steps of an epoch are enough to be killed in."""
+    images, labels = read_named("fashion-mini")["train"]
+    np.savez(folder / "few.npz", images=images[:1000], labels=labels[:1000])
+    return folder / "few.npz"
 
 
 def start(*words: object) -> subprocess.Popen[str]:
@@ -51,14 +60,15 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 
 def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
+    shape = [few_images(tmp_path), *SHORT, "--batch-size", "160"]
     run, alone = tmp_path / "many", tmp_path / "one"
-    launcher = start(*SHAPE, "--run", run, "--processes", 2, "--max-restarts=2", "--checkpoint-steps", 1)
+    launcher = start(*shape, "--run", run, "--processes", 2, "--max-restarts=2", "--checkpoint-steps", 1)
     wait_for_checkpoint(run, launcher)
     os.kill(workers(launcher)[1], signal.SIGKILL)
     _, said = launcher.communicate(timeout=280)
     assert launcher.returncode == 0, said
     assert "resumed at step" in said and "Traceback" not in said and "error" not in said, said
-    assert start(*SHAPE, "--run", alone).wait(timeout=280) == 0
+    assert start(*shape, "--run", alone).wait(timeout=280) == 0
     mine, theirs = (read_lines(folder / "history.jsonl") for folder in (run, alone))
     for name in ("train_loss", "val_loss"):
         assert mine[-1][name] == pytest.approx(theirs[-1][name], rel=1e-4), name
