@@ -5,10 +5,20 @@ The suite's workers have one between them, so that each kernel is compiled once.
 
 from __future__ import annotations
 
+import gc
 import os
 from collections.abc import Iterator
 
 import pytest
+
+
+def pytest_configure() -> None:
+    """Torch and thousands of tests are a million objects: Python looks seldom for cycles among them."""
+    gc.set_threshold(50_000, 20, 50)
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -30,8 +30,7 @@ def test_what_is_no_time_is_refused(text: str) -> None:
 
 
 def test_epochs_by_hand(pictures: Path) -> None:
-    """16 or so images of 20 in 4 steps of 4, 5% slower than measured; 3.5% of 100 s and the last evaluation are kept
-    back."""
+    """16 or so images of 20 in steps of 4, 5% slower than measured; 3.5% and the last evaluation are kept."""
     dataset = open_dataset(pictures)
     train, val = len(dataset.train), len(dataset.val or ())
     pace = Pace(steps=(1.0,), image=0.5, start=0.0)
