@@ -10,7 +10,8 @@ From a network to an answer:
     steps        a plan, as data                         compiled  what is left of a kernel with code
     program      loaded, packed, callable                crew      threads that wait for work
     stored       a program as one file on the disk       ready     code and weights in memory
-    stretch      steps that run in one call
+    stretch      steps that run in one call              entry     how a thread enters machine code
+    watched      a program seen step by step
     definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -18,6 +15,7 @@ from numpy.typing import NDArray
 from striate.engine.choose import Part
 from striate.engine.compiled import DRIVER, FIELDS, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
+from striate.engine.entry import GIVE_WAY, PROTOTYPE
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate, guarded
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
@@ -27,6 +25,7 @@ from striate.engine.steps import Plan, Step
 from striate.engine.stretch import Stretch, stretches_of, with_bytes
 from striate.engine.target import Target
 from striate.engine.threads import Limit
+from striate.engine.watched import Watched
 
 Array = NDArray[Any]
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
@@ -46,7 +45,7 @@ class Short:
     results: tuple[Array, ...]
 
 
-class Program:
+class Program(Watched):
     """Callable from many threads at once: calls take turns. Usable in a forked child.
 
     ``ready``: code and packed weights as they were stored; None: made now, and the plan's weights are moved.
@@ -68,7 +67,7 @@ class Program:
             ready = Ready(codes, in_one_region(steps))
         self.ready = ready
         self.loaded = Loaded(ready.codes, target)
-        self._drive = _PROTOTYPE(self.loaded.addresses[DRIVER])
+        self._drive = PROTOTYPE(self.loaded.addresses[DRIVER])
         self._table = np.zeros((1 + len(steps), FIELDS), np.int64)  # the first row: from bytes to the input
         self._stretches = stretches_of(plan.steps)
         self._with_bytes = with_bytes(self._stretches)
@@ -193,59 +192,7 @@ class Program:
 
     def _arguments(self, stretch: Stretch, images: int, hand: int, hands: int) -> tuple[int, ...]:
         start = self._start + 8 * FIELDS * stretch.first
-        return start, stretch.count, images, hand, hands, self._own[hand], self._meeting, _GIVE_WAY
-
-    def measure(self, repeats: int = 5) -> list[float]:
-        """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.
-
-        Values are whatever lies in memory; kernels take as long for any finite numbers.
-        """
-        with self._lock:
-            self._make_room(1)
-            best = [float("inf")] * len(self._steps)
-            for _ in range(repeats):
-                for number in range(len(self._steps)):
-                    start = perf_counter()
-                    self._share(Stretch(number, 1), 1, 0, 1)
-                    best[number] = min(best[number], perf_counter() - start)
-            return best
-
-    def turn(self) -> None:
-        """All steps once for one image, on all threads, with whatever lies in memory."""
-        with self._lock:
-            self._make_room(1)
-            for stretch in self._stretches:
-                if isinstance(stretch, Stretch):
-                    self._run(stretch, 1)
-
-    def touch(self, root: str) -> None:
-        """Read a value of one image, so that it is as near as if it had just been written."""
-        self._make_room(1)
-        self._arena[self.plan.buffers.get(root, root)].max()
-
-    def each_layer(
-        self, layers: Mapping[int, Sequence[int]], given: Mapping[str, Array]
-    ) -> Iterator[tuple[int, str, Array]]:
-        """One image, layer by layer, each given its inputs anew: its first step, its value, the value.
-
-        ``layers``: first step -> all steps of a layer, as numbers in the plan. ``given``: all values by name.
-        """
-        compiled = [number for number, step in enumerate(self.plan.steps) if isinstance(step, Step)]
-        rows = {number: row for row, number in enumerate(compiled)}
-        with self._lock:
-            self._make_room(1)
-            for number in compiled[: rows[min(layers)] if layers else 0]:  # zeros around the input
-                self._share(Stretch(rows[number], 1), 1, 0, 1)
-            for first, steps in layers.items():
-                parts = [self._steps[rows[number]] for number in steps]
-                end = parts[0].covers[-1]
-                read = {name for part in parts for role, name in part.part.values.items() if role != "target"}
-                for name in read:  # a target may share memory with a value that is read before it lives
-                    if name in given:
-                        self._write(name, given[name])
-                for number in steps:
-                    self._share(Stretch(rows[number], 1), 1, 0, 1)
-                yield first, end, self._read(end, {}, 1)
+        return start, stretch.count, images, hand, hands, self._own[hand], self._meeting, GIVE_WAY
 
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
         """A word that has no kernel, by its definition, in float32."""
@@ -334,17 +281,3 @@ class Program:
         if buffer.size != operand.size * images:
             raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
         return int(buffer.ctypes.data)
-
-
-def _give_way() -> int:
-    """The address of the system's "let others run"."""
-    if sys.platform == "win32":
-        function = ctypes.WinDLL("kernel32").SwitchToThread
-    else:
-        function = ctypes.CDLL(None).sched_yield
-    return ctypes.cast(function, ctypes.c_void_p).value or 0
-
-
-_GIVE_WAY = _give_way()
-_POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
-_PROTOTYPE = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _POINTER, _POINTER, _NUMBER)
