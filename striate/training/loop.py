@@ -102,11 +102,8 @@ def fit(
     if len(train) < 1:
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement, team = place(settings), team or Team()
-    with (
-        prepared(placement),
-        quick_weight_gradients(module, placement),
-        synced_norm.synchronised(module, team, placement.device, settings.sync_bn),
-    ):
+    synced = synced_norm.synchronised(module, team, placement.device, settings.sync_bn)
+    with prepared(placement), quick_weight_gradients(module, placement), synced:
         tuning = fine_tuning.planned(
             placement.move(module), lambda: next(train.epoch(0))[0], settings, placement
         )
@@ -271,13 +268,9 @@ class _Fit:
         with self.state.final_weights():
             self.team.follow(self.module.buffers())  # running statistics of the lead's
             units: list[monitor.Units] = []
+            first = monitor.watching(self.module, units)
             self.evaluation = evaluate_together(
-                self.module,
-                self.val,
-                self.placement,
-                self.team,
-                lambda _: self._stop_if_asked(),
-                around_first=monitor.watching(self.module, units),
+                self.module, self.val, self.placement, self.team, self._stop_if_asked, around_first=first
             )
         self.state.judge(self.evaluation)
         return units
@@ -298,7 +291,7 @@ class _Fit:
         if path is not None:
             self.reporter.emit(events.CheckpointSaved(self.state.epoch, self.state.step, path))
 
-    def _stop_if_asked(self) -> None:
+    def _stop_if_asked(self, _: object = None) -> None:
         (stop,) = self.team.any(self.interruption.asked)
         if stop:
             raise _Stop
