@@ -1,8 +1,6 @@
 """``predict --model``: photographs, prepared as the weights' authors say, seen by other people's weights."""
 
 import json
-import subprocess
-import sys
 
 import PIL.Image
 import pytest
@@ -28,10 +26,8 @@ def photographs(tmp_path_factory):
 
 def test_the_command_just_works(photographs):
     arguments = ["--model", "efficientnet_lite0", "--weights", LITE0.path(), photographs, "--json"]
-    done = subprocess.run(
-        [sys.executable, "-m", "striate", "predict", *map(str, arguments)], capture_output=True, check=False
-    )
-    assert done.returncode == 0, done.stderr
+    done = CliRunner().invoke(app, ["predict", *map(str, arguments)])
+    assert done.exit_code == 0, done.output
     cat, coffee = json.loads(done.stdout)
     assert cat["label"] in ("tabby, tabby cat", "tiger cat", "Egyptian cat")
     assert coffee["label"] == "espresso" and coffee["probability"] > 0.9

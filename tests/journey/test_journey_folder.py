@@ -190,7 +190,7 @@ def test_a_run_without_result_is_finished_by_resume(home: Path, tmp_path: Path) 
     first = json.loads((run / "result.json").read_text())
     (run / "result.json").unlink()
     shutil.rmtree(run / "bundle")
-    done = striate("train", "--resume", run, "--json", cwd=home)
+    done = within("train", "--resume", run, "--json", cwd=home)
     again = answer(done)
     assert isinstance(again, dict)
     assert again["accuracy"] == first["accuracy"]

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import skimage.data
 import sklearn.datasets
-from journey_world import answer, striate
+from journey_world import answer, striate, within
 from PIL import Image
 
 ROWS, COLUMNS = 4, 7
@@ -57,5 +57,5 @@ def test_twenty_photographs_a_class_are_enough(photographs: Path) -> None:
     assert result["split"] == "test" and result["images"] == settings["model"]["classes"] * TESTED
     assert result["accuracy"] > 0.95
     assert settings["model"]["weights"] == "pretrained" and settings["settings"]["head_epochs"] > 0
-    measured = answer(striate("evaluate", "run", photographs, "--json", cwd=photographs.parent))
+    measured = answer(within("evaluate", "run", photographs, "--json", cwd=photographs.parent))
     assert isinstance(measured, dict) and measured["accuracy"] == result["accuracy"]

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file
 
+import striate
 from striate.data.named import read_named
 from striate.runs import read_lines
 
@@ -60,7 +61,8 @@ def weights(run: Path) -> dict[str, np.ndarray]:
 
 
 def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
-    shape = [few_images(tmp_path), *SHORT, "--batch-size", "160"]
+    few = few_images(tmp_path)
+    shape = [few, *SHORT, "--batch-size", "160"]
     run, alone = tmp_path / "many", tmp_path / "one"
     launcher = start(*shape, "--run", run, "--processes", 2, "--max-restarts=2", "--checkpoint-steps", 1)
     wait_for_checkpoint(run, launcher)
@@ -68,7 +70,7 @@ def test_a_killed_process_is_started_again(tmp_path: Path) -> None:
     _, said = launcher.communicate(timeout=280)
     assert launcher.returncode == 0, said
     assert "resumed at step" in said and "Traceback" not in said and "error" not in said, said
-    assert start(*shape, "--run", alone).wait(timeout=280) == 0
+    striate.train(few, run=alone, model="lenet5", epochs=1, precision="fp32", batch_size=160)
     mine, theirs = (read_lines(folder / "history.jsonl") for folder in (run, alone))
     for name in ("train_loss", "val_loss"):
         assert mine[-1][name] == pytest.approx(theirs[-1][name], rel=1e-4), name
