@@ -30,7 +30,7 @@ from striate.engine.watched import Watched
 Array = NDArray[Any]
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
 MOST_IMAGES = 64
-WORTH_SHARING = 2_000_000  # multiply-adds: below it, waking a thread takes longer than the work
+WORTH_SHARING = 8_000_000  # multiply-adds: below it, waking a thread takes longer than the work (docs/log.md)
 
 
 @dataclass(frozen=True)
