@@ -18,7 +18,6 @@ import statistics
 import subprocess
 import sys
 import time
-from contextlib import ExitStack
 from pathlib import Path
 
 NETWORKS = ("resnet18", "resnet50", "mobilenet_v2", "efficientnet_b0", "vgg16")
@@ -46,10 +45,8 @@ def contestant(kind: str, network: str) -> None:
     settings = TrainSettings(optimiser="sgd", label_smoothing=0.0)
     if kind == "striate":
         where, objective = place(settings), Objective()
-        with ExitStack() as stack:
-            stack.enter_context(prepared(where))
+        with prepared(where), quick_weight_gradients(module, where):
             module = where.move(module)
-            stack.enter_context(quick_weight_gradients(module, where))
             optimiser = Optimiser(module, settings)
             images = images.contiguous(memory_format=torch.channels_last)
             answer(lambda: update(module, optimiser, images, labels, 0.01, settings, where, objective))

@@ -5,11 +5,12 @@ files expect two to be declared.
 """
 
 import torch
+from torch.library import Library
 
-_LIBRARY = torch.library.Library("torchvision", "FRAGMENT")  # holds the declarations as long as it lives
+_DECLARED = Library("torchvision", "FRAGMENT")  # holds the declarations as long as it lives
 
 
 def declare() -> None:
     for operator in ("nms", "qnms"):
         if not hasattr(torch.ops.torchvision, operator):
-            _LIBRARY.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            _DECLARED.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")

@@ -11,7 +11,7 @@ From a network to an answer:
     program      loaded, packed, callable                crew      threads that wait for work
     stored       a program as one file on the disk       ready     code and weights in memory
     stretch      steps that run in one call              entry     how a thread enters machine code
-    watched      a program seen step by step
+    buffers      values, written and read there
     definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many

@@ -3,21 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from time import perf_counter
 
 import numpy as np
-from numpy.typing import NDArray
 
+from striate.engine.buffers import Array, Buffers
 from striate.engine.choose import Part
 from striate.engine.compiled import DRIVER, FIELDS, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
 from striate.engine.entry import GIVE_WAY, PROTOTYPE
 from striate.engine.fork import renew_in_children
-from striate.engine.memory import allocate, guarded
+from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.scaling import channels_last
 from striate.engine.stage import Outside
@@ -25,9 +25,7 @@ from striate.engine.steps import Plan, Step
 from striate.engine.stretch import Stretch, stretches_of, with_bytes
 from striate.engine.target import Target
 from striate.engine.threads import Limit
-from striate.engine.watched import Watched
 
-Array = NDArray[Any]
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
 MOST_IMAGES = 64
 WORTH_SHARING = 8_000_000  # multiply-adds: below it, waking a thread takes longer than the work (docs/log.md)
@@ -45,7 +43,7 @@ class Short:
     results: tuple[Array, ...]
 
 
-class Program(Watched):
+class Program:
     """Callable from many threads at once: calls take turns. Usable in a forked child.
 
     ``ready``: code and packed weights as they were stored; None: made now, and the plan's weights are moved.
@@ -74,9 +72,7 @@ class Program(Watched):
         self._readers: dict[bool, tuple[int, Array, Array]] = {}  # of bytes: their number, addresses, a row
         self._reader: Array | None = None  # whose row is the table's first
         self._steps = steps
-        self._arena: dict[str, Array] = {}
-        self._views: dict[str, Array] = {}  # of values, as NumPy sees them
-        self._ports: dict[str, Array | None] = {}  # ... and as their user does
+        self.buffers = Buffers(plan)
         self._shorts: dict[int, Short | None] = {}  # by number of images
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
@@ -126,10 +122,8 @@ class Program(Watched):
     def _short(self, images: int) -> Short | None:
         """Where all is one stretch, from an input to outputs that lie as their user knows them."""
         plan, (name, *others) = self.plan, self.plan.inputs
-        root = plan.values[name].root
-        planar = plan.layouts[root].lanes == 1 and plan.buffers[root] in self._arena
-        port = self._port(name) if planar else None
-        results = [None if end in plan.constants else self._port(end) for end in plan.outputs]
+        port = self.buffers.port(name) if self.buffers.planar(name) else None
+        results = [None if end in plan.constants else self.buffers.port(end) for end in plan.outputs]
         found = [result[:images] for result in results if result is not None]
         single = len(self._stretches) == 1 and isinstance(self._stretches[0], Stretch) and not others
         if port is None or len(found) < len(results) or not single:
@@ -151,13 +145,13 @@ class Program(Watched):
                     x, stretches = self._offer(x, images), self._with_bytes
                 else:
                     host[name] = np.asarray(x, np.float32)
-                    self._write(name, host[name])
+                    self.buffers.write(name, host[name])
             for stretch in stretches if images else ():
                 if isinstance(stretch, Outside):
                     self._outside(stretch, host, images)
                 else:
                     self._run(stretch, images)
-            return tuple(self._read(name, host, images) for name in outputs)
+            return tuple(self.buffers.read(name, host, images) for name in outputs)
 
     def _offer(self, x: Array, images: int) -> Array:
         """Images of bytes (N, C, H, W), from which a step before all others makes the input. It reads what is
@@ -194,74 +188,84 @@ class Program(Watched):
         start = self._start + 8 * FIELDS * stretch.first
         return start, stretch.count, images, hand, hands, self._own[hand], self._meeting, GIVE_WAY
 
+    def measure(self, repeats: int = 5) -> list[float]:
+        """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.
+
+        Values are whatever lies in memory; kernels take as long for any finite numbers.
+        """
+        with self._lock:
+            self._make_room(1)
+            best = [float("inf")] * len(self._steps)
+            for _ in range(repeats):
+                for number in range(len(self._steps)):
+                    start = perf_counter()
+                    self._share(Stretch(number, 1), 1, 0, 1)
+                    best[number] = min(best[number], perf_counter() - start)
+            return best
+
+    def turn(self) -> None:
+        """All steps once for one image, on all threads, with whatever lies in memory."""
+        with self._lock:
+            self._make_room(1)
+            for stretch in self._stretches:
+                if isinstance(stretch, Stretch):
+                    self._run(stretch, 1)
+
+    def touch(self, root: str) -> None:
+        """Read a value of one image, so that it is as near as if it had just been written."""
+        self._make_room(1)
+        self.buffers.memory(root).max()
+
+    def each_layer(
+        self, layers: Mapping[int, Sequence[int]], given: Mapping[str, Array]
+    ) -> Iterator[tuple[int, str, Array]]:
+        """One image, layer by layer, each given its inputs anew: its first step, its value, the value.
+
+        ``layers``: first step -> all steps of a layer, as numbers in the plan. ``given``: all values by name.
+        """
+        compiled = [number for number, step in enumerate(self.plan.steps) if isinstance(step, Step)]
+        rows = {number: row for row, number in enumerate(compiled)}
+        with self._lock:
+            self._make_room(1)
+            for number in compiled[: rows[min(layers)] if layers else 0]:  # zeros around the input
+                self._share(Stretch(rows[number], 1), 1, 0, 1)
+            for first, steps in layers.items():
+                parts = [self._steps[rows[number]] for number in steps]
+                end = parts[0].covers[-1]
+                read = {name for part in parts for role, name in part.part.values.items() if role != "target"}
+                for name in read:  # a target may share memory with a value that is read before it lives
+                    if name in given:
+                        self.buffers.write(name, given[name])
+                for number in steps:
+                    self._share(Stretch(rows[number], 1), 1, 0, 1)
+                yield first, end, self.buffers.read(end, {}, 1)
+
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
         """A word that has no kernel, by its definition, in float32."""
-        inputs = [self._read(name, host, images) for name in item.inputs]
+        inputs = [self.buffers.read(name, host, images) for name in item.inputs]
         from striate.reference import forward
 
         with self._limit():
             found = forward(item.op, inputs, item.tensors)
         for name, result in zip(item.results, found if isinstance(found, tuple) else (found,), strict=True):
             host[name] = result
-            self._write(name, result.astype(np.float32, copy=False))
+            self.buffers.write(name, result.astype(np.float32, copy=False))
 
-    def _read(self, name: str, host: Mapping[str, Array], images: int) -> Array:
-        if name in host:
-            return host[name].copy()  # whoever gets it may write into it
-        plain = self._port(name)
-        if plain is not None:
-            return plain[:images].copy()
-        value = self.plan.values[name]
-        found = self.plan.layouts[value.root].read(self._view(value.root), images)
-        return found.reshape(images, *value.shape)
-
-    def _write(self, name: str, x: Array) -> None:
-        value = self.plan.values[name]
-        if not len(x) or self.plan.buffers[value.root] not in self._arena:
-            return
-        layout = self.plan.layouts[value.root]
-        plain = self._port(name) if layout.lanes == 1 else None
-        if plain is not None:
-            plain[: len(x)] = x
-        else:
-            layout.write(self._view(value.root), x.reshape(len(x), *value.dims))
-
-    def _port(self, name: str) -> Array | None:
-        """A value's images as its user knows them, if that is a view of the memory."""
-        if name not in self._ports:
-            value = self.plan.values[name]
-            plain = self.plan.layouts[value.root].plain(self._view(value.root))
-            self._ports[name] = plain if plain is not None and plain.shape[1:] == value.shape else None
-        return self._ports[name]
-
-    def _view(self, root: str) -> Array:
-        if root not in self._views:
-            self._views[root] = self.plan.layouts[root].view(self._arena[self.plan.buffers[root]])
-        return self._views[root]
-
-    # --- memory -------------------------------------------------------------------------------------------
+    # --- addresses ----------------------------------------------------------------------------------------
 
     def _make_room(self, images: int) -> None:
         """Buffers for so many images; kept, and replaced when more come."""
         if images <= self._images:
             return
         self._images = 0  # until all is in place: a child may be forked in between
-        plan = self.plan
-        if guarded():
-            self._arena = {name: allocate(size * images) for name, size in plan.sizes.items()}
-        else:
-            whole = allocate(max(1, plan.arena * images))
-            self._arena = {
-                name: whole[plan.places[name] * images :][: size * images]
-                for name, size in plan.sizes.items()
-            }
-        self._views, self._ports, self._shorts, self._tables = {}, {}, {}, []
+        self.buffers.replace(images)
+        self._shorts, self._tables = {}, []
         for row, step in zip(self._table[1:], self._steps, strict=True):
             operands = step.part.kernel.operands
             addresses = np.array([self._address(step.part, o, images) for o in operands], np.int64)
             self._tables.append(addresses)
             row[:] = self._row(step.part, addresses)
-        for last, part in plan.from_bytes.items():
+        for last, part in self.plan.from_bytes.items():
             source, target = part.kernel.operands
             addresses = np.array([0, self._address(part, target, images)], np.int64)
             self._readers[last] = source.size, addresses, np.array(self._row(part, addresses), np.int64)
@@ -276,8 +280,7 @@ class Program(Watched):
         if operand.name in part.constants:
             buffer, images = part.constants[operand.name], 1
         else:
-            name = part.values[operand.name]
-            buffer = self._arena[self.plan.buffers.get(name, name)]
+            buffer = self.buffers.memory(part.values[operand.name])
         if buffer.size != operand.size * images:
             raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
         return int(buffer.ctypes.data)

@@ -8,7 +8,7 @@ import numpy as np
 
 from striate import ops
 from striate.engine.choose import Settings
-from striate.engine.kernels.storage import rounded
+from striate.engine.kernels.storage import nearest
 from striate.engine.plan import make_plan
 from striate.engine.program import Program
 from striate.engine.target import Target
@@ -50,9 +50,7 @@ def disagreement(answer: Answer, precision: str = "fp32") -> float:
         for role, shape in weight_shapes(node.op).items()
     }
     if precision == "bf16":
-        weights = {
-            name: (rounded(array) << np.uint32(16)).view(np.float32) for name, array in weights.items()
-        }
+        weights = {name: nearest(array) for name, array in weights.items()}
     x = rng.standard_normal((2, 3, 41, 37)).astype(np.float32)
     expected, found = run(graph, weights, x), answer(graph, weights, x)
     error = np.linalg.norm(found - expected) / np.linalg.norm(np.asarray(expected))

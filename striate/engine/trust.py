@@ -22,35 +22,35 @@ PASSED = b"passed"
 def trusted(target: Target) -> str:
     """ "all" kernels, "plain" ones (no Winograd, no Strassen), or "none"."""
     for level, exact in (("all", False), ("plain", True)):
-        if _passed(level, target):
+        if _passes(level, target, f"({level})", "slower ones are used", exact=exact):
             return level
-        trial = import_module("striate.engine.trial")  # all kernels: not needed where the check is remembered
-        if trial.disagreement(trial.compiled(target, exact)) < ALLOWED:
-            disk.write(_name(level, target), PASSED)
-            return level
-        warnings.warn(
-            f"compiled kernels ({level}) disagree with their definition on this machine ({target.name}, "
-            f"{target.cpu}): slower ones are used. Please report it.",
-            RuntimeWarning,
-            stacklevel=2,
-        )
     return "none"
 
 
 @cache
 def trusted_precision(target: Target, precision: str) -> bool:
     """Whether kernels that read weights of that precision may be used; float32 is ``trusted``'s matter."""
-    if precision == "fp32" or _passed(precision, target):
+    if precision == "fp32":
         return True
-    trial = import_module("striate.engine.trial")
-    if trial.disagreement(trial.compiled(target, False, precision), precision) < ALLOWED:
-        disk.write(_name(precision, target), PASSED)
+    which, instead = f"that read {precision} weights", "weights stay float32"
+    return _passes(precision, target, which, instead, precision=precision)
+
+
+def _passes(
+    level: str, target: Target, which: str, instead: str, *, exact: bool = False, precision: str = "fp32"
+) -> bool:
+    """Whether the kernels of a level agree with their definition, now or when this was last looked at."""
+    if _passed(level, target):
+        return True
+    trial = import_module("striate.engine.trial")  # all kernels: not needed where the check is remembered
+    if trial.disagreement(trial.compiled(target, exact, precision), precision) < ALLOWED:
+        disk.write(_name(level, target), PASSED)
         return True
     warnings.warn(
-        f"compiled kernels that read {precision} weights disagree with their definition on this machine "
-        f"({target.name}, {target.cpu}): weights stay float32. Please report it.",
+        f"compiled kernels {which} disagree with their definition on this machine ({target.name}, "
+        f"{target.cpu}): {instead}. Please report it.",
         RuntimeWarning,
-        stacklevel=2,
+        stacklevel=3,
     )
     return False
 

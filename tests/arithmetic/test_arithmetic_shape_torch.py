@@ -14,6 +14,7 @@ from striate.arithmetic import output_shapes
 from striate.errors import ArgumentError, ShapeError
 
 SETTINGS = settings(max_examples=120, deadline=None, derandomize=True)
+# what torch raises, by turns, for sizes that it cannot take
 REFUSALS = (RuntimeError, ValueError, IndexError, NotImplementedError, TypeError)
 
 

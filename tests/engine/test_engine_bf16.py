@@ -24,7 +24,7 @@ from striate.cli import app
 from striate.data.preprocess import Preprocessing
 from striate.engine import Network, cache, load, recipe_convolution, trial, trust
 from striate.engine.choose import Settings
-from striate.engine.kernels.storage import BF16, EXPECTED, rounded
+from striate.engine.kernels.storage import BF16, EXPECTED, nearest
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.program import Program
@@ -37,23 +37,19 @@ from striate.reference import run
 always = patch.object(recipe_convolution, "FP32", BF16)  # both forms of a dense layer
 
 
-def widened(values: np.ndarray) -> np.ndarray:
-    return (rounded(values) << np.uint32(16)).view(np.float32)
-
-
 def test_rounding_is_torchs() -> None:
     bits = np.random.default_rng(0).integers(0, 2**32, 2**16, dtype=np.uint32)
     bits[:9] = [0x3F808000, 0x3F818000, 0x3F80FFFF, 0, 1, 0x8000, 0x7F7FFFFF, 0x7F800000, 0x80018000]
     values = bits.view(np.float32)
     expected = torch.from_numpy(values).bfloat16().float().numpy()
-    np.testing.assert_array_equal(widened(values), expected)
+    np.testing.assert_array_equal(nearest(values), expected)
     for nothing in (0x7F800001, 0xFFFFFFFF, 0x7FFFFFFF):  # no carry makes a number or an infinity of it
-        assert np.isnan(widened(np.array([nothing], np.uint32).view(np.float32))).all()
+        assert np.isnan(nearest(np.array([nothing], np.uint32).view(np.float32))).all()
 
 
 def test_what_is_expected_of_rounded_weights() -> None:
     values = np.random.default_rng(0).standard_normal(2**20).astype(np.float32)
-    error = widened(values) - values
+    error = nearest(values) - values
     assert np.linalg.norm(error) / np.linalg.norm(values) == pytest.approx(EXPECTED, rel=0.05)
     assert np.abs(error / values).max() <= 2.0**-8
 
@@ -61,8 +57,8 @@ def test_what_is_expected_of_rounded_weights() -> None:
 def test_a_word_holds_two_inputs_the_first_below() -> None:
     matrix = np.random.default_rng(0).standard_normal((136, 6)).astype(np.float32)
     words = BF16.words(matrix).view(np.uint32)
-    np.testing.assert_array_equal((words << np.uint32(16)).view(np.float32), widened(matrix)[0::2])
-    np.testing.assert_array_equal((words & np.uint32(0xFFFF0000)).view(np.float32), widened(matrix)[1::2])
+    np.testing.assert_array_equal((words << np.uint32(16)).view(np.float32), nearest(matrix)[0::2])
+    np.testing.assert_array_equal((words & np.uint32(0xFFFF0000)).view(np.float32), nearest(matrix)[1::2])
 
 
 def program_of(graph: Graph, weights: dict[str, np.ndarray], target: Target, threads: int = 1) -> Program:
@@ -92,7 +88,7 @@ def test_sums_of_rounded_weights_are_float32s(
         program = program_of(graph, weights, LEVELS[level], threads=2)
     (step,) = program.plan.steps
     assert isinstance(step, Step) and step.part.kernel.storage == "bf16"
-    exact = {name: widened(w) if name.endswith("weight") else w for name, w in weights.items()}
+    exact = {name: nearest(w) if name.endswith("weight") else w for name, w in weights.items()}
     (found,) = program(inputs, graph.outputs)
     assert relative_error(found, run(graph, exact, inputs)) < 2e-6  # type: ignore[arg-type]
 

@@ -91,7 +91,7 @@ def test_every_value_is_numpys_and_the_frame_is_zero(
     lying = np.ascontiguousarray(x.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2) if last else x
     (found,) = program({"x": lying}, ("x",))
     np.testing.assert_array_equal(found, scaling(x))
-    whole = program._arena["x"].reshape(images, layout.size)
+    whole = program.buffers.arena["x"].reshape(images, layout.size)
     inside = layout.view(whole.ravel())
     assert not inside[:, -1, ..., channels - (layout.blocks - 1) * layout.lanes :].any()
     inside[:] = 0

@@ -90,7 +90,7 @@ def _child(program: Program, inputs: dict[str, np.ndarray], pipe: object) -> Non
 def test_a_forked_child_can_go_on(shared: tuple[Program, dict[str, np.ndarray], np.ndarray]) -> None:
     program, inputs, expected = shared
     program(inputs, ("n8",))
-    before = {name: memory.copy() for name, memory in program._arena.items()}
+    before = {name: memory.copy() for name, memory in program.buffers.arena.items()}
     context = multiprocessing.get_context("fork")
     here, there = context.Pipe()
     child = context.Process(target=_child, args=(program, inputs, there))
@@ -103,7 +103,7 @@ def test_a_forked_child_can_go_on(shared: tuple[Program, dict[str, np.ndarray], 
     assert relative_error(here.recv(), expected) < 3e-6
     child.join(60)
     assert child.exitcode == 0
-    for name, memory in program._arena.items():  # the child computes in memory of its own
+    for name, memory in program.buffers.arena.items():  # the child computes in memory of its own
         np.testing.assert_array_equal(memory, before[name])
 
 

@@ -38,8 +38,8 @@ def test_kernels_that_disagree_are_not_used(
 ) -> None:
     original = trial.compiled
 
-    def faulty(target: object, exact: bool) -> trial.Answer:
-        right = original(target, exact)  # type: ignore[arg-type]
+    def faulty(target: object, exact: bool, precision: str) -> trial.Answer:
+        right = original(target, exact, precision)  # type: ignore[arg-type]
         return (lambda *given: right(*given) * 1.5) if exact in broken else right
 
     monkeypatch.setattr(trial, "compiled", faulty)

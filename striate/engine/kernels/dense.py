@@ -9,7 +9,7 @@ Weights lie in the order in which they are read: to ask for them early only hind
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import reduce
+from functools import partial, reduce
 from typing import Any, ClassVar
 
 import numpy as np
@@ -84,16 +84,7 @@ class Dense(Kernel):
     # --- code -------------------------------------------------------------------------------------------
 
     def body(self, work: Work) -> None:
-        to, panels = work.to, self.panels
-        whole = panels.blocks // panels.tile[1]
-        if whole and panels.rest:
-            with to.if_else(to.icmp_signed("<", to.raw(work.unit), to.raw(whole))) as (then, otherwise):
-                with then:
-                    self._group(work, to.least(work.unit, whole - 1), panels.tile[1])
-                with otherwise:
-                    self._group(work, whole, panels.rest)
-        else:
-            self._group(work, work.unit, panels.tile[1] if whole else panels.rest)
+        self.panels.in_group(work.to, work.unit, partial(self._group, work))
 
     def _group(self, work: Work, group: Number, vectors: int) -> None:
         """All parts; in each, tiles of images and then what is left, one by one."""

@@ -7,6 +7,7 @@ the weights are.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from striate.engine.emit import Vector
@@ -48,16 +49,7 @@ class GatedWeights(Kernel):
         return self.panels.groups
 
     def body(self, work: Work) -> None:
-        to, panels, unit = work.to, self.panels, work.unit
-        whole = panels.blocks // panels.tile[1]
-        if whole and panels.rest:
-            with to.if_else(to.icmp_signed("<", to.raw(unit), to.raw(whole))) as (then, otherwise):
-                with then:
-                    self._group(work, to.least(unit, whole - 1), panels.tile[1])
-                with otherwise:
-                    self._group(work, whole, panels.rest)
-        else:
-            self._group(work, unit, panels.tile[1] if whole else panels.rest)
+        self.panels.in_group(work.to, work.unit, partial(self._group, work))
 
     def _group(self, work: Work, group: Number, vectors: int) -> None:
         to, gate, width = work.to, self.gate, vectors * work.to.lanes

@@ -9,6 +9,7 @@ next by what a window reaches; small maps are one strip.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -132,17 +133,8 @@ class PairKernel(Kernel):
             clear_frame(work.to, work.scratch, self.wide, block * self.wide.block)
 
     def body(self, work: Work) -> None:
-        to, panels = work.to, self.panels
-        strip, group = to.divide(work.unit, panels.groups)
-        whole = panels.blocks // panels.tile[1]
-        if whole and panels.rest:
-            with to.if_else(to.icmp_signed("<", to.raw(group), to.raw(whole))) as (then, otherwise):
-                with then:
-                    self._unit(work, strip, to.least(group, whole - 1), panels.tile[1])
-                with otherwise:
-                    self._unit(work, strip, whole, panels.rest)
-        else:
-            self._unit(work, strip, group, panels.tile[1] if whole else panels.rest)
+        strip, group = work.to.divide(work.unit, self.panels.groups)
+        self.panels.in_group(work.to, group, partial(self._unit, work, strip))
 
     def _unit(self, work: Work, strip: Number, group: Number, vectors: int) -> None:
         to, wide, panels = work.to, self.wide, self.panels

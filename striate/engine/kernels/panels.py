@@ -60,6 +60,18 @@ class Panels:
     def weights(self) -> int:
         return self.deep * self.blocks * self.lanes
 
+    def in_group(self, to: Emitter, group: Number, write: Callable[[Number, int], None]) -> None:
+        """``write(group, vectors)`` for a group known when it runs: the last one may be narrower."""
+        whole = self.blocks // self.tile[1]
+        if whole and self.rest:
+            with to.if_else(to.icmp_signed("<", to.raw(group), to.raw(whole))) as (then, otherwise):
+                with then:
+                    write(to.least(group, whole - 1), self.tile[1])
+                with otherwise:
+                    write(whole, self.rest)
+        else:
+            write(group, self.tile[1] if whole else self.rest)
+
     def pack(self, weight: Array, bias: Array | None, storage: Storage = FP32) -> dict[str, Array]:
         """Weights (outputs, inputs) as [group][input][output]; the bias, filled up with zeros."""
         outputs, q = len(weight), self.tile[1] * self.lanes

@@ -65,6 +65,11 @@ def rounded(values: NDArray[np.float32]) -> NDArray[np.uint32]:
     return np.where(np.isnan(values), bits >> np.uint32(16) | np.uint32(0x40), halves)
 
 
+def nearest(values: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The nearest numbers that bf16 has, as float32."""
+    return (rounded(values) << np.uint32(16)).view(np.float32)
+
+
 def _word(to: Emitter, memory: Memory, place: Number) -> Any:
     return to.load(to.address(memory, place, to.lanes), typ=ir.VectorType(I32, to.lanes), align=4)
 
