@@ -4,7 +4,7 @@
     python bench/engine_options.py bytes      MobileNetV2 and LeNet-5: bytes normalised by NumPy, or by the first step
 
 Each line is put into bench/results/engine_options.json as soon as it is there; engine_options.md is written from it.
-Random weights, random images. Ratios are taken within each round: median and quartiles.
+Random weights, random images, rounds as in a race. Ratios are taken within each round: median and quartiles.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import Any
 
 import numpy as np
@@ -28,10 +27,12 @@ from striate.data.preprocess import Preprocessing
 from striate.engine import Network
 from striate.machine import describe
 from striate.models import card
+from striate.race.rounds import alternate
 from striate.runs import write_atomically, write_json
 
 RESULTS = Path(__file__).parent / "results"
 MEASURED, TABLE = RESULTS / "engine_options.json", RESULTS / "engine_options.md"
+MOST = 1000  # rounds
 NETWORKS = {"bf16": ("vgg16", "alexnet"), "bytes": ("mobilenet_v2", "lenet5")}
 
 
@@ -43,25 +44,6 @@ def bundle_of(name: str) -> Bundle:
     mean, std = (0.485, 0.456, 0.406)[: known.channels], (0.229, 0.224, 0.225)[: known.channels]
     preprocessing = Preprocessing(known.image_size, known.channels, mean=mean, std=std)
     return Bundle(graph, weights, (), preprocessing.to_json(), {})
-
-
-def in_turns(answers: list[Callable[[], Any]], seconds: float, least: int = 5) -> np.ndarray:
-    """Seconds [round][answer], each the mean of as many calls as take about 10 ms."""
-    for answer in answers:
-        answer()
-    start = perf_counter()
-    answers[0]()
-    calls = max(1, round(0.01 / (perf_counter() - start)))
-    rounds, end = [], perf_counter() + seconds
-    while len(rounds) < least or perf_counter() < end:
-        times = []
-        for answer in answers:
-            start = perf_counter()
-            for _ in range(calls):
-                answer()
-            times.append((perf_counter() - start) / calls)
-        rounds.append(times)
-    return np.array(rounds)
 
 
 def answers_of(what: str, bundle: Bundle, threads: int) -> tuple[list[Callable[[], Any]], dict[str, Any]]:
@@ -82,7 +64,8 @@ def answers_of(what: str, bundle: Bundle, threads: int) -> tuple[list[Callable[[
 
 def measure(what: str, name: str, threads: int, seconds: float) -> None:
     answers, told = answers_of(what, bundle_of(name), threads)
-    times = in_turns(answers, seconds)
+    taken = alternate({"before": answers[0], "after": answers[1]}, MOST, seconds=seconds)
+    times = np.array([taken["before"], taken["after"]]).T
     ratios = np.quantile(times[:, 0] / times[:, 1], [0.5, 0.25, 0.75]).tolist()
     record = json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
     record[f"{what} {name} {threads}"] = told | {
