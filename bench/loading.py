@@ -119,15 +119,14 @@ def contestant(kind: str, root: Path) -> None:
     from striate.data.catalogue import open_dataset
     from striate.training.machine import keep_freed_memory
 
-    os.environ["STRIATE_CACHE"] = str(root / "cache")
     how = Augmentation(flip=True, scale_crop=(0.08, 1.0))
     keep_freed_memory()  # as striate train does
     batches, epoch = None, 0
     for line in sys.stdin:
         began, epoch = time.perf_counter(), epoch + 1
         if line.strip() == "first":
-            shutil.rmtree(root / "cache", ignore_errors=True)
-            began = time.perf_counter()
+            # Always a new one: what a disk does to forget the old one would fall into the pass.
+            os.environ["STRIATE_CACHE"] = str(root / f"cache-{os.getpid()}-{epoch}")
             data = open_dataset(root, image_size=(SIDE, SIDE))
             how_prepared = replace(data.preprocessing, mean=MEAN, std=STD)
             batches = Batches(data.train, how_prepared, BATCH, shuffle=True, augmentation=how)
@@ -166,6 +165,8 @@ def measure(root: Path, rounds: int) -> dict:
     for process in processes.values():
         process.stdin.close()
         process.wait()
+    for cache in root.glob("cache-*"):
+        shutil.rmtree(cache)
     ratios = {
         f"{own} to {rival}": [round(a / b, 2) for a, b in zip(rates[own], rates[rival], strict=True)]
         for own in list(rates)[2:]

@@ -10,7 +10,9 @@ that operating systems leave) and what is no image by its name is left out, and 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 from striate.data.listing import (
@@ -53,7 +55,7 @@ def read_tree(root: Path) -> Listing:
 
 def images_in(folder: Path) -> list[Path]:
     """The images below a folder, in the order of their names, whatever they are of: to predict on."""
-    return list(_images(folder, folder, []))
+    return [path for path, _ in _images(folder, folder, [])]
 
 
 def _split_folders(root: Path) -> dict[str, Path]:
@@ -96,8 +98,7 @@ def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[Ima
     left_out += [f"{_readable(entry, root)} (in no class folder)" for entry in loose]
     return {
         _readable(folder, part): tuple(
-            ImageFile(path, _readable(path, root), (_readable(folder, part),))
-            for path in _images(folder, root, left_out)
+            ImageFile(path, key, (_readable(folder, part),)) for path, key in _images(folder, root, left_out)
         )
         for folder in folders
     }
@@ -105,11 +106,17 @@ def _classes(part: Path, root: Path, left_out: list[str]) -> dict[str, tuple[Ima
 
 def _images(
     folder: Path, root: Path, left_out: list[str], above: frozenset[tuple[int, int]] = frozenset()
-) -> Iterator[Path]:
-    """Images below a folder. ``above``: the folders on the way here, so that a link upwards ends."""
+) -> Iterator[tuple[Path, str]]:
+    """Images below a folder, and their readable paths from the root.
+
+    ``above``: the folders on the way here, so that a link upwards ends.
+    """
     above |= {_identity(folder)}
+    plain, place = _plain_files(folder), _readable(folder, root)
     for entry in _visible(folder, left_out):
-        if entry.is_dir() and _identity(entry) in above:
+        if entry.name in plain and _is_image(entry):
+            yield entry, readable(entry.name) if place == "." else f"{place}/{readable(entry.name)}"
+        elif entry.is_dir() and _identity(entry) in above:
             left_out.append(f"{_readable(entry, root)} ({_CIRCLE})")
         elif entry.is_dir():
             yield from _images(entry, root, left_out, above)
@@ -118,7 +125,14 @@ def _images(
         elif entry.exists() and not entry.is_file():  # a pipe or a device: reading it might never end
             left_out.append(f"{_readable(entry, root)} (no regular file)")
         else:
-            yield entry
+            yield entry, _readable(entry, root)
+
+
+def _plain_files(folder: Path) -> set[str]:
+    """The names of files that are no links: the system tells them with the names, nothing else is asked."""
+    with suppress(OSError), os.scandir(folder) as found:
+        return {entry.name for entry in found if entry.is_file(follow_symlinks=False)}
+    return set()
 
 
 def _visible(folder: Path, left_out: list[str]) -> list[Path]:

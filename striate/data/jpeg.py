@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 _COLOURS = {(1, "Gray"): "GRAY", (3, "YCbCr"): "RGB", (3, "RGB"): "RGB"}
 _PLAIN = {colours for _, colours in _COLOURS}
-_SCAN = b"\xda"  # the marker of a scan
+_MARK, _SCAN = 0xFF, 0xDA  # what a marker begins with; the marker of a scan
 _MAY_TURN = (b"Exif\0", b"ns.adobe.com/xap", b"MPF\0")  # these hold an orientation, or several pictures
 
 
@@ -68,14 +68,14 @@ def _segments(content: bytes) -> bytes:
 
     Marks among the bytes of the pixels mean nothing, and Pillow reads none after them.
     """
-    place = 2
-    while content[place : place + 1] == b"\xff":
-        marker = content[place + 1 : place + 2]
+    place, last = 2, len(content) - 4
+    while place <= last and content[place] == _MARK:
+        marker = content[place + 1]
         if marker == _SCAN:
             return content[:place]
-        if marker == b"\xff":  # filling
+        if marker == _MARK:  # filling
             return content
-        place += 2 + max(2, int.from_bytes(content[place + 2 : place + 4], "big"))
+        place += 2 + max(2, content[place + 2] << 8 | content[place + 3])
     return content
 
 

@@ -37,13 +37,14 @@ def hash_of(picture: Image.Image) -> bytes:
     return bytes(_hashes(np.asarray(small, dtype=np.float32)[np.newaxis])[0])
 
 
-def hash_of_frame(pixels: NDArray[np.uint8]) -> bytes:
-    """``hash_of`` for pixels (H, W, 1 or 3) with sides that are multiples of 32, in a third of the time."""
-    height, width, channels = pixels.shape
+def hashes_of_frames(pixels: NDArray[np.uint8]) -> list[bytes]:
+    """``hash_of`` for pictures (N, H, W, 1 or 3), sides multiples of 32, in a quarter of the time."""
+    n, height, width, channels = pixels.shape
     tall, wide = height // SIDE, width // SIDE
-    rows = pixels.reshape(SIDE, tall, width * channels).sum(axis=1, dtype=np.uint32)
-    grey = rows.reshape(SIDE * SIDE, wide * channels).astype(np.float32) @ _weights(tall, wide, channels)
-    return bytes(_hashes(grey.reshape(1, SIDE, SIDE))[0])
+    whole = np.uint16 if tall <= 257 else np.uint32  # 257 bytes of 255 are the most that 16 bits hold
+    rows = pixels.reshape(n * SIDE, tall, width * channels).sum(axis=1, dtype=whole)
+    grey = rows.reshape(-1, wide * channels).astype(np.float32) @ _weights(tall, wide, channels)
+    return [one.tobytes() for one in _hashes(grey.reshape(n, SIDE, SIDE))]
 
 
 @cache

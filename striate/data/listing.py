@@ -47,7 +47,8 @@ class ImageFile:
     def read(self) -> bytes:
         """The encoded image. Raises OSError."""
         if self.span is None:
-            return self.path.read_bytes()
+            with self.path.open("rb", buffering=0) as file:  # two calls of the system less than read_bytes
+                return file.readall()
         with self.path.open("rb") as archive:
             archive.seek(self.span[0])
             return archive.read(self.span[1])
@@ -110,6 +111,8 @@ def in_order(names: Sequence[str]) -> tuple[str, ...]:
 
 def readable(name: str) -> str:
     """A name that can be written: broken UTF-8 and control characters are spelled out, caf\\xe9.jpg."""
+    if name.isascii() and name.isprintable():
+        return name
     text = os.fsencode(name).decode("utf-8", "backslashreplace")
     return "".join(
         letter.encode("unicode_escape").decode() if unicodedata.category(letter) == "Cc" else letter

@@ -13,6 +13,7 @@ import json
 import os
 import secrets
 import shutil
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
@@ -27,12 +28,12 @@ from striate.data.cache import alone, cache_folder, make_room, place_of
 from striate.data.frame import Frame
 from striate.data.likeness import BYTES
 from striate.data.listing import ImageFile
-from striate.data.scan import Progress, in_threads
-from striate.errors import ImageError
+from striate.data.scan import Progress, in_pieces
 from striate.runs import sync_folder, write_atomically
 
 FORMAT = 1
 _AT_ONCE = 64  # rows copied from an old pack in one piece
+_TOGETHER = 8  # files that a thread decodes and writes in one piece
 _SYNCED_TOGETHER = 32 * 2**20  # bytes
 
 
@@ -101,10 +102,10 @@ def _written(
         part.mkdir(parents=True)
         with (part / "frames.u8").open("xb") as file:
             known = _copied(old, files, file)
+            file.flush()
             there = {digest for digest, _ in known}
             rest = {digest: files[digest] for digest in files if digest not in there}
             known += _drawn(rest, frame, file, problems, on_progress)
-            file.flush()
             os.fsync(file.fileno())
         _finish(part, path, source, frame, known)
     except OSError:  # no room after all, or a cache that cannot be written
@@ -135,26 +136,43 @@ def _drawn(
     problems: dict[str, str],
     on_progress: Progress | None,
 ) -> list[tuple[str, bytes]]:
-    """Decode files and write them; (digest, likeness) of each that could be.
+    """Decode files and write them behind what ``file`` holds; (digest, likeness) of each row.
 
-    What is written goes to the disk meanwhile, so that at the end hardly anything has to be waited for.
+    Each thread writes what it has decoded, where the next rows are free. What is written goes to the disk
+    meanwhile, so that at the end hardly anything has to be waited for.
     """
-    rows, written = [], 0
+    size, lock = int(np.prod(frame.shape)), threading.Lock()
+    first = rows = file.tell() // size
+    likeness: dict[int, tuple[str, bytes]] = {}
+
+    def draw(some: Sequence[tuple[str, ImageFile]]) -> list[str]:
+        nonlocal rows
+        pixels, told = frame.draw_all([one for _, one in some])
+        with lock:
+            begin, rows = rows, rows + len(pixels)
+        with Path(file.name).open("r+b") as own:  # a place in the file belongs to whoever opened it
+            own.seek(begin * size)
+            own.write(pixels.data)
+        good = [(digest, one) for (digest, _), one in zip(some, told, strict=True) if isinstance(one, bytes)]
+        likeness.update(enumerate(good, begin))
+        return ["" if isinstance(one, bytes) else one for one in told]
+
+    written = 0
     with ThreadPoolExecutor(1) as pool:
         syncing: Future[None] | None = None
-        for digest, drawn in zip(files, draw_all(list(files.values()), frame, on_progress), strict=True):
-            if isinstance(drawn, str):
-                problems[digest] = drawn
-                continue
-            written += file.write(np.ascontiguousarray(drawn[0]).data)
-            rows.append((digest, drawn[1]))
+        for digest, problem in zip(
+            files, in_pieces(draw, files.items(), on_progress, _TOGETHER), strict=True
+        ):
+            if problem:
+                problems[digest] = problem
+            written += size
             if written >= _SYNCED_TOGETHER and (syncing is None or syncing.done()):
                 if syncing is not None:
                     syncing.result()  # a disk tells of an error once
                 written, syncing = 0, pool.submit(os.fsync, file.fileno())
         if syncing is not None:
             syncing.result()
-    return rows
+    return [likeness[row] for row in range(first, rows)]
 
 
 def draw_all(
@@ -162,15 +180,12 @@ def draw_all(
 ) -> Iterator[tuple[NDArray[np.uint8], bytes] | str]:
     """Pixels and likeness of each file, in order; a sentence for one that cannot be decoded."""
 
-    def draw(file: ImageFile) -> tuple[NDArray[np.uint8], bytes] | str:
-        try:
-            return frame.draw(file)
-        except ImageError as error:
-            return str(error)
-        except OSError as error:
-            return f"{file.key} cannot be read ({error.strerror or error}): check the file."
+    def draw(some: Sequence[ImageFile]) -> list[tuple[NDArray[np.uint8], bytes] | str]:
+        pixels, told = frame.draw_all(some)
+        left = iter(pixels)
+        return [(next(left), one) if isinstance(one, bytes) else one for one in told]
 
-    return in_threads(draw, files, on_progress)
+    return in_pieces(draw, files, on_progress)
 
 
 def _finish(part: Path, path: Path, source: str, frame: Frame, known: Sequence[tuple[str, bytes]]) -> None:
@@ -179,7 +194,7 @@ def _finish(part: Path, path: Path, source: str, frame: Frame, known: Sequence[t
     likeness = np.frombuffer(b"".join(one for _, one in known), np.uint8)
     for name, array in (("digests", digests), ("likeness", likeness)):
         with (part / f"{name}.npy").open("xb") as file:
-            np.save(file, array.reshape(len(known), -1), allow_pickle=False)
+            np.save(file, array.reshape(len(known), BYTES), allow_pickle=False)
             file.flush()
             os.fsync(file.fileno())
     card = {"format": FORMAT, "source": source, "images": len(known), "frame": frame.to_json()}

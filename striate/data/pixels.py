@@ -69,7 +69,7 @@ class Decoded(Lazy):
     def take(self, rows: Rows) -> NDArray[np.uint8]:
         """Raises ImageError, which names a file that cannot be decoded any more, and OSError."""
         images = np.empty((len(rows), *self.shape[1:]), np.uint8)
-        drawn = in_threads(lambda row: self._frame.draw(self._files[row])[0], rows.tolist())
+        drawn = in_threads(lambda row: self._frame.draw(self._files[row]), rows.tolist())
         for place, pixels in enumerate(drawn):
             images[place] = pixels
         return images

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -30,6 +31,8 @@ _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
 _TOGETHER = 4  # items that a thread takes at once: handing one over costs as much as a look at a small file
 _AHEAD = 2  # finished pieces of work for each thread that may wait to be taken
+_QUICK = 0.2e-3  # seconds; shorter looks are mostly Python, for which several threads only take turns
+_PATIENCE = 8  # looks in a row that may take longer before threads are asked
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +68,9 @@ def scan(
             return known
         return _look(file, thorough)
 
-    seen = list(in_threads(look, files, on_progress))
+    seen = _while_quick(look, files, on_progress)
+    after = None if on_progress is None else lambda done, _: on_progress(len(seen) + done, len(files))
+    seen += list(in_threads(look, files[len(seen) :], after))
     if store is not None:
         remember(seen, store, stamp)
     return seen
@@ -94,21 +99,48 @@ def remember(
     store.save()
 
 
+def _while_quick(
+    look: Callable[[ImageFile], Facts], files: Sequence[ImageFile], on_progress: Progress | None
+) -> list[Facts]:
+    """Look at files one after the other, as long as that is quick: small ones that no disk is waited for."""
+    seen: list[Facts] = []
+    slow, began = 0, time.perf_counter()
+    for file in files:
+        seen.append(look(file))
+        if on_progress is not None:
+            on_progress(len(seen), len(files))
+        now = time.perf_counter()
+        slow, began = (slow + 1 if now - began > _QUICK else 0), now
+        if slow == _PATIENCE:
+            break
+    return seen
+
+
 def in_threads(
     work: Callable[[_Item], _Result], items: Iterable[_Item], on_progress: Progress | None = None
 ) -> Iterator[_Result]:
-    """``map`` with a pool of threads (Pillow lets go of the interpreter lock), in order.
+    """``map`` with a pool of threads (Pillow lets go of the interpreter lock); see ``in_pieces``."""
+    return in_pieces(lambda some: [work(item) for item in some], items, on_progress)
+
+
+def in_pieces(
+    work: Callable[[Sequence[_Item]], Sequence[_Result]],
+    items: Iterable[_Item],
+    on_progress: Progress | None = None,
+    most: int = _TOGETHER,
+) -> Iterator[_Result]:
+    """``work`` for at most ``most`` items at once, with a pool of threads; a result for each item, in order.
 
     No more than a few results wait to be taken, so that memory stays bounded however many items there are.
     """
     every = list(items)
     threads = threads_for_images()
-    size = max(1, min(_TOGETHER, len(every) // (_AHEAD * threads)))
+    size = max(1, min(most, len(every) // (_AHEAD * threads)))
     pieces = (every[start : start + size] for start in range(0, len(every), size))
     pool = ThreadPoolExecutor(threads)
 
-    def submitted(count: int) -> Iterator[Future[list[_Result]]]:
-        return (pool.submit(lambda some: [work(item) for item in some], p) for p in islice(pieces, count))
+    def submitted(count: int) -> Iterator[Future[Sequence[_Result]]]:
+        return (pool.submit(work, some) for some in islice(pieces, count))
 
     done = 0
     try:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from striate.data import store as keeping
 from striate.data.catalogue import open_dataset, open_split
 from striate.data.check import check_dataset
 from striate.data.frame import Frame
+from striate.data.listing import ImageFile
+from striate.data.pack import write_pack
 from striate.data.preprocess import Preprocessing
 from striate.errors import ArgumentError, DataError
 
@@ -39,13 +42,13 @@ def empty(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The keys of the files that are decoded from now on."""
     keys: list[str] = []
-    draw = Frame.draw
+    draw = Frame.draw_all
 
-    def counted(frame: Frame, file: object) -> object:
-        keys.append(file.key)  # type: ignore[attr-defined]
-        return draw(frame, file)  # type: ignore[arg-type]
+    def counted(frame: Frame, files: Sequence[ImageFile]) -> object:
+        keys.extend(file.key for file in files)
+        return draw(frame, files)
 
-    monkeypatch.setattr(Frame, "draw", counted)
+    monkeypatch.setattr(Frame, "draw_all", counted)
     return keys
 
 
@@ -112,6 +115,37 @@ def test_a_bad_file_costs_no_second_decoding_of_the_others(
     assert sum(key != "a/half.jpg" for key in drawn) <= 32  # the held-out ones may be drawn in both runs
 
 
+def test_bad_files_leave_no_holes_and_each_content_keeps_its_pixels(
+    draw: Draw, tmp_path: Path, empty: Path
+) -> None:
+    photos(draw)
+    for number in (1, 2, 6):
+        path = draw(f"photos/a/{number}.jpg", size=(90, 130 + number))
+        path.write_bytes(path.read_bytes()[:-900])
+    files = [ImageFile(path, path.name, ("a",)) for path in sorted((tmp_path / "photos").rglob("*.jpg"))]
+    frame = Frame(Preprocessing.for_size((80, 80), 3), whole=True)
+    named = {hashlib.sha256(file.read()).hexdigest(): file for file in files}
+    pack, problems = write_pack("somewhere", frame, named)
+    assert pack is not None and len(problems) == 3 and len(pack.rows) == len(pack.frames) == 13
+    for digest, row in pack.rows.items():
+        np.testing.assert_array_equal(pack.frames[row], frame.draw(named[digest]))
+    bad = {digest: named[digest] for digest in problems}
+    assert write_pack("elsewhere", frame, bad) == (None, problems)
+
+
+def test_slow_files_are_looked_at_by_threads(
+    draw: Draw, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    photos(draw)
+    files = [ImageFile(path, path.name, ("a",)) for path in sorted((tmp_path / "photos").rglob("*.jpg"))]
+    told: list[tuple[int, int]] = []
+    seen = []
+    for quick in (0.0, 1e9):
+        monkeypatch.setattr(looking, "_QUICK", quick)
+        seen.append(looking.scan(files, on_progress=lambda *done: told.append(done)))
+    assert seen[0] == seen[1] and told == [(number, 16) for number in range(1, 17)] * 2
+
+
 def test_damaged_and_unfinished_packs_are_not_used(
     draw: Draw, tmp_path: Path, empty: Path, drawn: list[str]
 ) -> None:
@@ -135,11 +169,12 @@ def test_of_two_processes_one_decodes_and_the_other_finds_it(draw: Draw, tmp_pat
     code = (
         "import os, sys; from pathlib import Path\n"
         "from striate.data import store, frame; from striate.data.catalogue import open_dataset\n"
-        "store.SMALL, draw = 0, frame.Frame.draw\n"
-        "def counted(self, file):\n"
-        "    Path(sys.argv[2], f'{os.getpid()}-{file.key}'.replace('/', '_')).touch()\n"
-        "    return draw(self, file)\n"
-        "frame.Frame.draw = counted\n"
+        "store.SMALL, draw = 0, frame.Frame.draw_all\n"
+        "def counted(self, files):\n"
+        "    for file in files:\n"
+        "        Path(sys.argv[2], f'{os.getpid()}-{file.key}'.replace('/', '_')).touch()\n"
+        "    return draw(self, files)\n"
+        "frame.Frame.draw_all = counted\n"
         "print(open_dataset(sys.argv[1], image_size=(60, 60)).fingerprint)"
     )
     (tmp_path / "drawn").mkdir()
@@ -164,7 +199,7 @@ def test_a_full_disk_is_no_failure(
 
 
 def test_without_room_anywhere_images_are_decoded_anew(
-    draw: Draw, tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch, drawn: list[str]
+    draw: Draw, tmp_path: Path, empty: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     photos(draw)
     kept = open_dataset(tmp_path / "photos", image_size=(80, 80))
@@ -173,7 +208,9 @@ def test_without_room_anywhere_images_are_decoded_anew(
     monkeypatch.setattr(keeping, "memory", lambda: 1000)
     data = open_dataset(tmp_path / "photos", image_size=(80, 80))
     assert any("decoded anew in every epoch" in note for note in data.notes)
-    drawn.clear()
+    drawn: list[str] = []
+    read = ImageFile.read
+    monkeypatch.setattr(ImageFile, "read", lambda file: drawn.append(file.key) or read(file))
     assert data.train.whole is not None and kept.train.whole is not None
     np.testing.assert_array_equal(data.train.whole.pixels[[2, 0]], kept.train.whole.pixels[[2, 0]])
     assert drawn == [data.train.keys[2], data.train.keys[0]]
