@@ -148,6 +148,27 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             yield Index(number, first.low, end - 1)
 
     @contextmanager
+    def turns(self, count: Number) -> Iterator[Number]:
+        """for i in range(count), at least one turn."""
+        if isinstance(count, int):
+            with self.loop(count) as i:
+                yield i
+            return
+        with self._loop(ir.Constant(I64, 0), count.value, 1) as number:
+            yield Index(number, 0, count.high - 1)
+
+    @contextmanager
+    def where(self, number: Number, first: int, count: int) -> Iterator[Number]:
+        """if first <= number < first + count: inside, the number's range is known to be that."""
+        if first <= lowest(number) and highest(number) < first + count:
+            yield number
+            return
+        value = self.raw(number)
+        distance = self.sub(value, ir.Constant(I64, first))
+        with self.if_then(self.icmp_unsigned("<", distance, ir.Constant(I64, count))):
+            yield Index(value, max(first, lowest(number)), min(first + count - 1, highest(number)))
+
+    @contextmanager
     def _loop(self, start: Any, stop: Any, step: int) -> Iterator[Any]:
         before, body = self.block, self.append_basic_block("loop")
         self.branch(body)

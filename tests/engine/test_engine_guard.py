@@ -37,6 +37,16 @@ def test_no_kernel_touches_a_wall() -> None:
     here = Path(__file__).parent
     files = [
         str(here / f"test_engine_{name}.py")
-        for name in ("words", "targets", "program", "packed", "pooled", "opening", "strassen", "winograd")
+        for name in (
+            "words",
+            "targets",
+            "program",
+            "packed",
+            "pooled",
+            "opening",
+            "strassen",
+            "winograd",
+            "gradients",
+        )
     ]
     assert _run("-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not leak", *files) == 0

@@ -33,17 +33,17 @@ class Frame(Kernel):
 def clear_frame(to: Emitter, buffer: Memory, layout: Layout, block: Number) -> None:
     """Of one block: rows above, rows below, and what stands left and right of each row."""
     top, left, bottom, right = layout.frame
-    _clear(to, buffer, block, top * layout.row)
+    clear(to, buffer, block, top * layout.row)
     below = (top + layout.height) * layout.row
-    _clear(to, buffer, to.plus(block, below), bottom * layout.row)
+    clear(to, buffer, to.plus(block, below), bottom * layout.row)
     if left or right:
         with to.loop(layout.height) as y:
             row = to.plus(block, top * layout.row, to.times(y, layout.row))
-            _clear(to, buffer, row, left * layout.lanes)
-            _clear(to, buffer, to.plus(row, (left + layout.width) * layout.lanes), right * layout.lanes)
+            clear(to, buffer, row, left * layout.lanes)
+            clear(to, buffer, to.plus(row, (left + layout.width) * layout.lanes), right * layout.lanes)
 
 
-def _clear(to: Emitter, buffer: Memory, start: Number, count: int) -> None:
+def clear(to: Emitter, buffer: Memory, start: Number, count: int) -> None:
     """``count`` zeros: whole vectors in a loop, then single values."""
     vectors = count // to.lanes
     if vectors:

@@ -130,13 +130,17 @@ class Work:
             self._first, self._most = first, most
             yield
 
+    def these(self) -> Number:
+        """Inside ``some_images``: how many they are."""
+        to, left = self.to, self.to.sub(self.images, self._first)
+        most = ir.Constant(I64, self._most)
+        return Index(to.select(to.icmp_signed("<", left, most), left, most), 1, self._most)
+
     @contextmanager
     def each_of_these(self) -> Iterator[Number]:
         """Inside ``some_images``: once for each of them; gives its place among them."""
-        to, left = self.to, self.to.sub(self.images, self._first)
-        most = ir.Constant(I64, self._most)
-        count = to.select(to.icmp_signed("<", left, most), left, most)
-        with to._loop(ir.Constant(I64, 0), count, 1) as place:
+        to = self.to
+        with to._loop(ir.Constant(I64, 0), to.raw(self.these()), 1) as place:
             self.image = to.add(self._first, place)
             yield Index(place, 0, self._most - 1) if self._most > 1 else 0
         self.image = None

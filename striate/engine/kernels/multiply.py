@@ -91,13 +91,13 @@ def multiply(
                 asking.write(to, weights, to.plus(row, c), vectors * to.lanes, unrolled)
             for channel in range(unrolled):
                 places = [(begin, place + channel) for begin, place in inputs]
-                _one_channel(to, places, here, channel * vectors * to.lanes, sums)
+                one_channel(to, places, here, channel * vectors * to.lanes, sums)
 
     for part in parts:
         nest(part.loops, part.image, part.row, part.channels)
 
 
-def _one_channel(
+def one_channel(
     to: Emitter, values: Sequence[tuple[Memory, int]], weights: Memory, row: int, sums: Sums
 ) -> None:
     """The shorter side of the tile is kept in registers, the longer passes by."""

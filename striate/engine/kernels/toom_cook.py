@@ -81,7 +81,7 @@ def combine(to: Emitter, row: list[Fraction], vectors: list[Vector]) -> Vector:
             total = to.fadd(total, x) if c == 1 else to.fsub(total, x)
         else:
             total = to.multiply_add(x, to.constant(float(c)), total)
-    return total
+    return to.constant(0) if total is None else total
 
 
 def rows_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Vector]:
