@@ -16,6 +16,7 @@ from llvmlite import ir
 from striate.engine.compiled import OutOfBoundsError
 from striate.engine.index import Index, Memory, Moved, Number, highest, lowest
 from striate.engine.target import Target
+from striate.engine.volatile import VolatileLoad
 
 F32, I1, I8, I32, I64 = ir.FloatType(), ir.IntType(1), ir.IntType(8), ir.IntType(32), ir.IntType(64)
 POINTER, VOID = ir.PointerType(), ir.VoidType()
@@ -26,15 +27,6 @@ def module(target: Target) -> ir.Module:
     result = ir.Module("striate")
     result.triple = target.triple
     return result
-
-
-class _VolatileLoad(ir.LoadInstr):  # type: ignore[misc]  # llvmlite has no types
-    """A load that stays where it stands."""
-
-    def descr(self, buf: list[str]) -> None:
-        text: list[str] = []
-        super().descr(text)
-        buf += [part.replace("load", "load volatile", 1) for part in text]
 
 
 class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
@@ -127,8 +119,12 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return Index(value, min(table), max(table))
 
     @contextmanager
-    def loop(self, count: int, step: int = 1) -> Iterator[Number]:
+    def loop(self, count: Number, step: int = 1) -> Iterator[Number]:
         """for i in range(0, count, step), at least one turn."""
+        if isinstance(count, Index):
+            with self._loop(ir.Constant(I64, 0), count.value, step) as i:
+                yield Index(i, 0, count.high - 1)
+            return
         last = (count - 1) // step * step
         if last == 0:
             yield 0
@@ -148,25 +144,14 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
             yield Index(number, first.low, end - 1)
 
     @contextmanager
-    def turns(self, count: Number) -> Iterator[Number]:
-        """for i in range(count), at least one turn."""
-        if isinstance(count, int):
-            with self.loop(count) as i:
-                yield i
-            return
-        with self._loop(ir.Constant(I64, 0), count.value, 1) as number:
-            yield Index(number, 0, count.high - 1)
-
-    @contextmanager
     def where(self, number: Number, first: int, count: int) -> Iterator[Number]:
         """if first <= number < first + count: inside, the number's range is known to be that."""
         if first <= lowest(number) and highest(number) < first + count:
             yield number
             return
-        value = self.raw(number)
-        distance = self.sub(value, ir.Constant(I64, first))
+        distance = self.sub(self.raw(number), ir.Constant(I64, first))
         with self.if_then(self.icmp_unsigned("<", distance, ir.Constant(I64, count))):
-            yield Index(value, max(first, lowest(number)), min(first + count - 1, highest(number)))
+            yield Index(self.raw(number), max(first, lowest(number)), min(first + count - 1, highest(number)))
 
     @contextmanager
     def _loop(self, start: Any, stop: Any, step: int) -> Iterator[Any]:
@@ -260,7 +245,7 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         if place is None:
             place = ir.GlobalVariable(self.mod, kind, name)
             place.linkage, place.initializer = "internal", self.constant(number)
-        read = _VolatileLoad(self.block, place, "", typ=kind)
+        read = VolatileLoad(self.block, place, "", typ=kind)
         read.align = 4 * self.lanes
         self._insert(read)
         return read

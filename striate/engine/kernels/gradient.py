@@ -92,7 +92,7 @@ class Rows:
             with work.each_of_these() as image, to.loop(self.down) as y:
                 yield y, to.times(to.plus(to.times(image, self.down), y), self.across)
             return
-        with to.turns(portion.rows) as i, to.where(to.plus(portion.first, i), 0, self.down) as y:
+        with to.loop(portion.rows) as i, to.where(to.plus(portion.first, i), 0, self.down) as y:
             yield y, to.times(i, self.across)
 
 

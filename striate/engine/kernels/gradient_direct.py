@@ -125,7 +125,7 @@ class DirectGradient(WeightGradient):
                 self._copy_row(work, x, channel, y, to.plus(to.times(image, self.copied[0]), i))
             return
         rows = to.plus(to.times(portion.rows, self._within[0]), self.kernel_size[0] - self._within[0])
-        with to.turns(rows) as i:
+        with to.loop(rows) as i:
             y = to.plus(to.times(portion.first, self.stride[0]), to.times(i, step), -top)
             with to.where(y, 0, high) as row:
                 self._copy_row(work, x, channel, row, i)

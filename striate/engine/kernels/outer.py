@@ -71,7 +71,7 @@ def _tile(
     total = [[to.variable(to.get(sums, i * row + j * to.lanes)) for j in range(q)] for i in range(p)]
     with ExitStack() as stack:
         for loop in loops:
-            turn = stack.enter_context(to.turns(loop.count))
+            turn = stack.enter_context(to.loop(loop.count))
             a, b = to.moved(a, to.times(turn, loop.a)), to.moved(b, to.times(turn, loop.b))
         one_channel(to, [(a, i) for i in range(p)], b, 0, total)
     for i, variables in enumerate(total):
