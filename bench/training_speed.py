@@ -30,13 +30,13 @@ def contestant(kind: str, network: str) -> None:
     import torch
 
     from striate.models import create
+    from striate.training.convolution import own_convolutions
     from striate.training.device import place, usable_cores
     from striate.training.machine import keep_freed_memory, prepared
     from striate.training.objective import Objective
     from striate.training.optimiser import Optimiser
     from striate.training.settings import TrainSettings
     from striate.training.step import update
-    from striate.training.weight_gradient import quick_weight_gradients
 
     torch.manual_seed(0)
     torch.set_num_threads(usable_cores())
@@ -45,7 +45,7 @@ def contestant(kind: str, network: str) -> None:
     settings = TrainSettings(optimiser="sgd", label_smoothing=0.0)
     if kind == "striate":
         where, objective = place(settings), Objective()
-        with prepared(where), quick_weight_gradients(module, where):
+        with prepared(where), own_convolutions(module, where):
             module = where.move(module)
             optimiser = Optimiser(module, settings)
             images = images.contiguous(memory_format=torch.channels_last)

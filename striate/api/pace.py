@@ -50,13 +50,13 @@ def measure(
     evaluate it on one batch."""
     from striate.data.batches import Batches
     from striate.training.compiler import compiled
+    from striate.training.convolution import own_convolutions
     from striate.training.device import place
     from striate.training.evaluate import evaluate
     from striate.training.machine import prepared
     from striate.training.optimiser import Optimiser
     from striate.training.settings import TrainSettings
     from striate.training.step import update
-    from striate.training.weight_gradient import quick_weight_gradients
 
     settings = TrainSettings.from_json(chosen.settings)
     placement = place(settings)
@@ -65,7 +65,7 @@ def measure(
     copied = placement.move(copy.deepcopy(module)).train()
     forward = compiled(copied, placement.device, settings) if placement.compiled else copied
     optimiser, asked = Optimiser(copied, settings), objective(dataset, settings)
-    with prepared(placement), quick_weight_gradients(copied, placement):
+    with prepared(placement), own_convolutions(copied, placement):
         batches = (batch for epoch in itertools.count() for batch in train.epoch(epoch))
         times = [clock()]
         while len(times) <= FIRST + steps or times[-1] - times[FIRST] < seconds:

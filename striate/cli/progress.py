@@ -93,7 +93,7 @@ class TrainingProgress(StageBars):
         self.line(
             f"{count(event.parameters, 'parameter')}, {count(event.epochs, 'epoch')} of "
             f"{count(event.steps_per_epoch, 'step')}, {event.device} {event.precision}, "
-            f"{count(event.threads, 'thread')}"
+            f"{count(event.threads, 'thread')}{', compiled convolutions' if event.own_convolutions else ''}"
         )
         if event.resumed_from is not None:
             self.line(f"resumed at step {event.step:,} of {event.total_steps:,} from {event.resumed_from}")

@@ -70,6 +70,7 @@ def train(
     seed: options.Seed = None,
     precision: options.Precision = None,
     memory_format: options.MemoryFormat = None,
+    convolutions: options.Convolutions = None,
     compile: options.Compile = None,
     tune: options.Tune = False,
     threads: options.Threads = None,

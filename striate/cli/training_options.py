@@ -165,6 +165,10 @@ Precision = Annotated[str | None, typer.Option(help="auto, fp32, tf32 or bf16.",
 MemoryFormat = Annotated[
     str | None, typer.Option(help="auto, channels_last or contiguous.", rich_help_panel=MACHINE)
 ]
+Convolutions = Annotated[
+    str | None,
+    typer.Option(help="auto (compiled for this network where faster) or torch.", rich_help_panel=MACHINE),
+]
 Compile = Annotated[
     bool | None,
     typer.Option("--compile/--no-compile", help="torch.compile the training step.", rich_help_panel=MACHINE),

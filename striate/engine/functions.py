@@ -47,7 +47,7 @@ class Functions:
     """Compiled kernels, found by their equality. One thread is in ``run`` at a time."""
 
     def __init__(self, target: Target) -> None:
-        self._target = target
+        self.target = target
         self._loaded: list[Loaded] = []
         self._addresses: dict[Kernel, int] = {}
         self._openmp: openmp.OpenMP | None = None
@@ -72,17 +72,17 @@ class Functions:
             wanted = self.missing(kernels)
             if not wanted:
                 return
-            loaded = Loaded(build(wanted, self._target), self._target)
+            loaded = Loaded(build(wanted, self.target), self.target)
             self._loaded.append(loaded)
             if not self._drive:
                 self._start()
             self._addresses |= {kernel: loaded.addresses[kernel.symbol] for kernel in wanted}
 
     def _start(self) -> None:
-        loaded = Loaded({DRIVER: driver(self._target)}, self._target)
+        loaded = Loaded({DRIVER: driver(self.target)}, self.target)
         self._loaded.append(loaded)
         self._drive = loaded.addresses[DRIVER]
-        self._openmp = openmp.found(self._target)
+        self._openmp = openmp.found(self.target)
 
     def run(self, calls: Sequence[Call], images: int, threads: int) -> None:
         """Make the calls in order, each shared by so many threads; kernels are prepared where they are not.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from striate.errors import ArgumentError
 from striate.machine import processors
-from striate.training import compiler
+from striate.training import compiler, kernels
 from striate.training.settings import TrainSettings
 from striate.training.team import all_processes, local_processes
 
@@ -34,6 +34,8 @@ class Placement:
     """Whether operations without a deterministic form are refused."""
     compiled: bool = False
     """Whether torch.compile prepares the network."""
+    own_convolutions: bool = False
+    """Whether convolutions are computed by compiled kernels of ours where these pay."""
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -87,7 +89,9 @@ def place(settings: TrainSettings) -> Placement:
     layout = "channels_last" if settings.memory_format == "auto" else settings.memory_format
     threads = settings.threads or max(1, usable_cores() // local_processes())
     compiled = settings.compile and compiler.missing(device) is None
-    return Placement(device, precision, layout, threads, all_processes(), settings.deterministic, compiled)
+    own = settings.convolutions == "auto" and not compiled and has_own_convolutions(device, precision)
+    processes, strict = all_processes(), settings.deterministic
+    return Placement(device, precision, layout, threads, processes, strict, compiled, own)
 
 
 def told(settings: TrainSettings, placement: Placement) -> list[str]:
@@ -103,6 +107,11 @@ def told(settings: TrainSettings, placement: Placement) -> list[str]:
             "trained as it is."
         )
     return found
+
+
+def has_own_convolutions(device: str, precision: str) -> bool:
+    """True where kernels of ours are the faster ones for what is computed."""
+    return device == "cpu" and precision == "fp32" and kernels.level() is not None
 
 
 def has_tf32(device: str) -> bool:

@@ -29,6 +29,7 @@ class RunStarted:
     precision: str
     threads: int
     resumed_from: Path | None
+    own_convolutions: bool = False
     whole_epochs: int = 0
     """Epochs that are done, their validation included."""
 

@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from striate.errors import CheckpointError, TrainingError
 from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.compiler import compiled_if_it_can_be
+from striate.training.convolution import own_convolutions
 from striate.training.device import Placement, place, told
 from striate.training.evaluate import Evaluation, evaluate_together
 from striate.training.interruption import Interruption
@@ -32,7 +33,6 @@ from striate.training.state import State
 from striate.training.step import check_fit, rehearse, update
 from striate.training.tally import Stopwatch
 from striate.training.team import Team
-from striate.training.weight_gradient import quick_weight_gradients
 
 IMAGES_TO_START_FROM = 2048  # enough patches for the covariance of a first layer's window
 
@@ -103,7 +103,7 @@ def fit(
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement, team = place(settings), team or Team()
     synced = synced_norm.synchronised(module, team, placement.device, settings.sync_bn)
-    with prepared(placement), quick_weight_gradients(module, placement), synced:
+    with prepared(placement), own_convolutions(module, placement), synced:
         tuning = fine_tuning.planned(
             placement.move(module), lambda: next(train.epoch(0))[0], settings, placement
         )

@@ -60,6 +60,7 @@ class Reporter:
                 parameters=sum(p.numel() for p in self._state.module.parameters() if p.requires_grad),
                 device=placement.device,
                 precision=placement.precision,
+                own_convolutions=placement.own_convolutions,
                 threads=placement.threads,
                 resumed_from=resumed_from,
                 whole_epochs=self._state.epoch,

@@ -16,6 +16,7 @@ ScheduleName = Literal["linear", "cosine", "one-cycle", "step"]
 PrecisionName = Literal["auto", "fp32", "tf32", "bf16"]
 LayoutName = Literal["auto", "contiguous", "channels_last"]
 BalanceName = Literal["none", "loss", "sampler"]
+ConvolutionName = Literal["auto", "torch"]
 DeviceName = Literal["auto", "cpu", "cuda"]
 
 MOST_THREADS = 1024  # each needs a stack, and with too many of them OpenMP ends the process without a word
@@ -56,12 +57,13 @@ CHOICES: dict[str, Any] = {
     "device": DeviceName,
     "precision": PrecisionName,
     "memory_format": LayoutName,
+    "convolutions": ConvolutionName,
 }
 
 # Choices of where and when, not of what: a resumed run may change them and is still the same run.
 NOT_PART_OF_THE_RESULT = (
     *("checkpoint_minutes", "checkpoint_steps", "checkpoints_kept"),
-    *("device", "precision", "memory_format", "threads", "deterministic", "compile"),
+    *("device", "precision", "memory_format", "convolutions", "threads", "deterministic", "compile"),
 )
 
 
@@ -167,6 +169,10 @@ class TrainSettings:
 
     memory_format: LayoutName = "auto"
     """Order of the axes in memory; ``auto`` is ``channels_last``."""
+
+    convolutions: ConvolutionName = "auto"
+    """Who computes convolutions on a CPU in fp32: ``auto`` takes kernels compiled for this network where
+    these are known to be faster (processors with AVX2), ``torch`` leaves all to torch."""
 
     compile: bool = False
     """Whether torch.compile prepares the network for training, which takes about a minute before the first

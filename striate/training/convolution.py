@@ -1,0 +1,144 @@
+"""Convolutions of a training on a CPU: each of its three sums by compiled kernels of our own where they pay.
+
+The output and the gradient of the input are a convolution each (``kernels``), the gradient of the weights is
+``weight_gradient``'s. What has no kernel that pays, for its shape on this processor, is left to torch.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from striate.training import kernels, weight_gradient
+from striate.training.device import Placement
+
+Pair = tuple[int, int]
+WINDOW = (3, 3)
+
+
+@contextmanager
+def own_convolutions(module: nn.Module, placement: Placement) -> Iterator[None]:
+    """Inside, the plain convolutions of ``module`` take the quicker way where there is one."""
+    changed = [part for part in module.modules() if _plain(part)] if placement.own_convolutions else []
+    inside = [True]  # copies that are made of the module take the usual way again, too
+    for convolution in changed:
+        convolution._conv_forward = _forward_of(convolution, inside)
+    try:
+        yield
+    finally:
+        inside.clear()
+        for convolution in changed:
+            del convolution._conv_forward
+
+
+def _plain(part: nn.Module) -> bool:
+    return (
+        type(part) is nn.Conv2d
+        and part.groups == 1
+        and part.dilation == (1, 1)
+        and part.padding_mode == "zeros"
+        and not isinstance(part.padding, str)
+    )
+
+
+def _forward_of(convolution: Any, inside: list[bool]) -> Any:
+    usual, how = convolution._conv_forward, (convolution.stride, convolution.padding)
+
+    def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
+        if not inside or not _numbers(x, weight, bias):
+            return usual(x, weight, bias)
+        learns = torch.is_grad_enabled() and any(
+            one is not None and one.requires_grad for one in (x, weight, bias)
+        )
+        if _output(x, weight, *how) is None and not (learns and _gradients_pay(x, weight, *how)):
+            return usual(x, weight, bias)
+        if learns:
+            return _Convolution.apply(x, weight, bias, *how)  # type: ignore[no-untyped-call]
+        return _convolved(x, weight, bias, *how)
+
+    return forward
+
+
+def _numbers(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
+    """Whether these are float32 in this processor's memory, to be computed as they are."""
+    there = all(
+        type(one) in (Tensor, nn.Parameter) and one.dtype == torch.float32 and one.device.type == "cpu"
+        for one in (x, weight, *(() if bias is None else (bias,)))
+    )
+    return there and x.dim() == 4 and len(x) > 0 and not torch.is_autocast_enabled("cpu")
+
+
+def _output(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels.Convolution | None:
+    outputs, channels, *window = weight.shape
+    if tuple(window) != WINDOW or stride != (1, 1):
+        return None
+    size = (x.shape[2], x.shape[3])
+    found = kernels.Convolution(channels, outputs, size, padding, _laid_out(weight).stride())
+    return found if found.pays(len(x)) else None
+
+
+def _of_input(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels.Convolution | None:
+    outputs, channels, *window = weight.shape
+    if tuple(window) != WINDOW or stride != (1, 1):
+        return None
+    height, width = (size + 2 * pad - 2 for size, pad in zip(x.shape[2:], padding, strict=True))
+    back = (2 - padding[0], 2 - padding[1])
+    order = _laid_out(weight).stride()
+    found = kernels.Convolution(outputs, channels, (height, width), back, order, flipped=True)
+    return found if found.pays(len(x)) else None
+
+
+def _gradients_pay(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
+    of_input = x.requires_grad and _of_input(x, weight, stride, padding) is not None
+    return of_input or (weight.requires_grad and weight_gradient.pays(x, weight, stride, padding))
+
+
+def _laid_out(weight: Tensor) -> Tensor:
+    """In one of the two orders that there are, without gaps."""
+    last = weight.is_contiguous(memory_format=torch.channels_last)
+    return weight if last or weight.is_contiguous() else weight.contiguous()
+
+
+def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair) -> Tensor:
+    own = _output(x, weight, stride, padding)
+    if own is None:
+        return F.conv2d(x, weight, bias, stride, padding)
+    return own(x.contiguous(memory_format=torch.channels_last), _laid_out(weight), bias)
+
+
+class _Convolution(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
+    ) -> Tensor:
+        if _output(x, weight, stride, padding) is not None:
+            x = x.contiguous(memory_format=torch.channels_last)  # once, for the gradients too
+        ctx.save_for_backward(x, weight)
+        ctx.how = stride, padding
+        return _convolved(x, weight, bias, stride, padding)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (x, weight), how = ctx.saved_tensors, ctx.how
+        wanted = list(ctx.needs_input_grad[:3])
+        found: list[Tensor | None] = [None, None, None]
+        if wanted[0] and (own := _of_input(x, weight, *how)) is not None:
+            gradient = gradient.contiguous(memory_format=torch.channels_last)
+            found[0], wanted[0] = own(gradient, _laid_out(weight), None), False
+        if wanted[1] and weight_gradient.pays(x, weight, *how):
+            found[1], wanted[1] = weight_gradient.weight_gradient(x, gradient, weight, *how), False
+        if wanted[2]:
+            found[2], wanted[2] = gradient.sum((0, 2, 3)), False
+        if any(wanted):
+            stride, padding = how
+            theirs = torch.ops.aten.convolution_backward(
+                *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1, wanted)
+            )
+            found = [ours if ours is not None else one for ours, one in zip(found, theirs, strict=True)]
+        return (*found, None, None)

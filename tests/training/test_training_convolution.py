@@ -1,0 +1,173 @@
+"""Convolutions by our own kernels are torch's, and have the same bits every time."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+
+from striate.engine.target import host
+from striate.training import kernels
+from striate.training.convolution import own_convolutions
+from striate.training.device import Placement, place
+from striate.training.settings import TrainSettings
+
+HERE = Placement("cpu", "fp32", "channels_last", 1, own_convolutions=True)
+LARGEST_ERROR = 1e-5  # relative, in the Euclidean norm; torch's own are near 3e-7
+
+
+@pytest.fixture(autouse=True)
+def level(monkeypatch):
+    """As on a processor on which they pay."""
+    if kernels.level() is None:
+        kernels.functions.cache_clear()
+        monkeypatch.setattr(kernels, "level", host)
+
+
+def _gradients(layer: nn.Module, x: torch.Tensor) -> list[torch.Tensor]:
+    """The answer, and the gradients of the input and of all parameters."""
+    answer = layer(x)
+    weights = torch.linspace(-1, 1, answer.numel(), dtype=x.dtype).view_as(answer)
+    return [answer.detach(), *torch.autograd.grad((answer * weights).sum(), [x, *layer.parameters()])]
+
+
+def _is_ours(answer: torch.Tensor) -> bool:
+    return "_Convolution" in type(answer.grad_fn).__name__
+
+
+LAST, PLANES = torch.channels_last, torch.contiguous_format
+
+
+@pytest.mark.parametrize(
+    ("shape", "out", "padding", "bias", "layout"),
+    [
+        ((8, 32, 7, 7), 64, 1, False, LAST),
+        ((2, 16, 29, 18), 48, 1, True, PLANES),  # no whole tiles
+        ((3, 32, 14, 13), 16, 0, True, LAST),
+        ((12, 16, 9, 3), 32, (2, 1), False, PLANES),
+        ((1, 16, 56, 56), 8, 1, True, LAST),  # one image
+        ((32, 48, 3, 5), 40, 1, False, LAST),  # maps smaller than a tile, an odd number of vectors
+    ],
+)
+def test_values_and_gradients_are_the_definitions(shape, out, padding, bias, layout):
+    torch.manual_seed(0)
+    layer = nn.Conv2d(shape[1], out, 3, padding=padding, bias=bias).to(memory_format=layout)
+    x = torch.randn(shape).to(memory_format=layout).requires_grad_()
+    wanted = _gradients(copy.deepcopy(layer).double(), x.detach().double().requires_grad_())
+    with own_convolutions(nn.Sequential(layer), HERE):
+        assert _is_ours(layer(x))
+        found, again = _gradients(layer, x), _gradients(layer, x)
+        with torch.no_grad():
+            assert torch.equal(layer(x), found[0])
+    assert "_conv_forward" not in vars(layer) and not _is_ours(layer(x))
+    for ours, same, exact in zip(found, again, wanted, strict=True):
+        assert torch.equal(ours, same)
+        assert ours.shape == exact.shape
+        assert float((ours - exact).norm() / exact.norm()) < LARGEST_ERROR
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(32, 40, 3, 2, 1, bias=False), (16, 32, 14, 14)),  # by convolutions with an exchange
+        (nn.Conv2d(33, 32, 3, 2, 1), (8, 33, 14, 13)),
+        (nn.Conv2d(32, 32, (5, 3), (2, 1), (2, 0), bias=False), (8, 32, 9, 6)),
+    ],
+)
+def test_gradients_of_weights_by_other_ways_are_torchs(layer, shape):
+    torch.manual_seed(0)
+    x = torch.randn(shape).requires_grad_()
+    wanted = _gradients(layer, x)
+    with own_convolutions(layer, HERE):
+        assert _is_ours(layer(x))
+        found = _gradients(layer, x)
+    for ours, theirs in zip(found, wanted, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5 * float(theirs.abs().max()))
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Conv2d(30, 32, 3, padding=1), (8, 30, 28, 28)),  # no whole vectors of channels
+        (nn.Conv2d(32, 32, 3, padding=1), (1, 32, 7, 7)),  # few tiles, and no whole vectors of images
+        (nn.Conv2d(16, 16, 3, padding=1), (128, 16, 2, 2)),
+        (nn.Conv2d(16, 16, 3, padding=3), (128, 16, 9, 9)),
+        (nn.Conv2d(32, 32, 3, padding="same"), (8, 32, 7, 7)),
+        (nn.Conv2d(32, 32, 3, padding=1, padding_mode="reflect"), (8, 32, 7, 7)),
+        (nn.Conv2d(32, 32, 3, padding=2, dilation=2), (8, 32, 7, 7)),
+        (nn.Conv2d(64, 64, 3, padding=1, groups=2), (8, 64, 7, 7)),
+        (nn.Conv2d(64, 64, 1), (8, 64, 7, 7)),
+        (nn.Conv2d(64, 64, 3, padding=1), (0, 64, 7, 7)),
+        (nn.Conv2d(64, 64, 3, padding=1), (64, 7, 7)),  # without an axis of images
+        (nn.Conv2d(64, 64, 3, padding=1).double(), (8, 64, 7, 7)),
+    ],
+)
+def test_others_are_left_alone(layer, shape):
+    with own_convolutions(layer, HERE):
+        assert not _is_ours(layer(torch.randn(shape, dtype=layer.weight.dtype)))
+
+
+def test_threads_change_no_bit_of_an_output():
+    layer, x = nn.Conv2d(32, 64, 3, padding=1), torch.randn(32, 32, 7, 7, requires_grad=True)
+    threads = torch.get_num_threads()
+    found = []
+    try:
+        with own_convolutions(layer, HERE):
+            for count in (1, 2, 3):
+                torch.set_num_threads(count)
+                found.append(_gradients(layer, x)[:2])
+    finally:
+        torch.set_num_threads(threads)
+    for other in found[1:]:
+        assert all(torch.equal(a, b) for a, b in zip(found[0], other, strict=True))
+
+
+def test_frozen_weights_autocast_and_copies():
+    module, x = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1)), torch.randn(8, 32, 7, 7)
+    with own_convolutions(module, HERE):
+        module.requires_grad_(False)
+        assert module(x).grad_fn is None
+        answer = module(x.requires_grad_())
+        assert _is_ours(answer)
+        answer.sum().backward()
+        assert module[0].weight.grad is None and x.grad is not None
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            assert module(x).dtype == torch.bfloat16
+        copied = copy.deepcopy(module)
+        assert _is_ours(copied(x))
+    assert not _is_ours(copied(x)) and not _is_ours(module(x))
+
+
+def test_a_second_derivative_is_refused():
+    layer, x = nn.Conv2d(32, 64, 3, padding=1), torch.randn(8, 32, 7, 7, requires_grad=True)
+    with own_convolutions(layer, HERE):
+        (first,) = torch.autograd.grad(layer(x).square().sum(), x, create_graph=True)
+        with pytest.raises(RuntimeError, match="once_differentiable"):
+            first.sum().backward()
+
+
+def test_who_computes_is_a_setting(monkeypatch):
+    monkeypatch.setattr("striate.training.compiler.missing", lambda device: None)
+    fp32 = {"precision": "fp32", "device": "cpu"}
+    assert place(TrainSettings(**fp32)).own_convolutions
+    for other in ({"convolutions": "torch"}, {"compile": True}, {"precision": "bf16"}):
+        placement = place(TrainSettings(**(fp32 | other)))
+        assert not placement.own_convolutions
+        layer = nn.Conv2d(32, 32, 3, padding=1)
+        with own_convolutions(layer, placement):
+            assert "_conv_forward" not in vars(layer)
+
+
+def test_other_processors_are_left_to_torch(monkeypatch):
+    monkeypatch.undo()
+    kernels.level.cache_clear()
+    for capability in ("DEFAULT", "AVX512"):
+        monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda found=capability: found)
+        kernels.level.cache_clear()
+        assert kernels.level() is None
+    monkeypatch.setenv("STRIATE_TARGET", "nothing")
+    kernels.level.cache_clear()
+    assert kernels.level() is None
+    kernels.level.cache_clear()
