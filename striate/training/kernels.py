@@ -14,7 +14,8 @@ import torch
 from torch import Tensor
 
 from striate.engine.functions import Call, Functions
-from striate.engine.kernels.winograd_batch import Batch, Transformed, batch_scheme
+from striate.engine.kernels.winograd_batch import Batch
+from striate.engine.kernels.winograd_weights import Transformed, batch_scheme
 from striate.engine.target import Target, host
 from striate.errors import UnsupportedError
 

@@ -83,6 +83,7 @@ def test_only_where_and_when_leave_the_fingerprint_alone() -> None:
         "device": "cpu",
         "precision": "fp32",
         "memory_format": "contiguous",
+        "convolutions": "torch",
         "grad_clip": 2.0,
         "ema_decay": 0.5,
         "threads": 5,

@@ -5,9 +5,7 @@
 A unit is a chunk of tiles, from input to output; where chunks begin has nothing to do with images, so small
 maps fill it as well as large ones. Tiles stand at multiples of m; what a tile sees outside its map is 0, what
 it computes outside is dropped, so every output is written by one thread alone, and has the same bits with any
-number of threads. The weights change every step: ``Transformed`` makes U = G g G^T of them where they lie,
-for the convolution or (``flipped``) for its gradient with respect to the input, which is a convolution of
-the output's gradient with the taps rotated and the two axes of channels exchanged.
+number of threads. The weights come as ``winograd_weights`` transforms them.
 """
 
 from __future__ import annotations
@@ -21,112 +19,10 @@ from llvmlite import ir
 
 from striate.engine.emit import I32, I64, Emitter, Vector
 from striate.engine.index import Index, Memory, Number, highest, lowest
-from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
-from striate.engine.kernels.multiply import LINE, fits_registers
-from striate.engine.kernels.tile import turn
 from striate.engine.kernels.toom_cook import columns_times, rows_times
 from striate.engine.kernels.winograd import Scheme
-from striate.engine.layout import Layout
-from striate.engine.target import Target
-
-TAPS = 3
-CHUNK = 300 * 1024  # bytes of V that a thread has at hand
-
-
-def batch_scheme(
-    channels: int, outputs: int, size: tuple[int, int], padding: tuple[int, int], machine: Target
-) -> Scheme:
-    """For maps of ``size``; channels and outputs must fill whole vectors."""
-    lanes, (height, width), (top, left) = machine.lanes, size, padding
-    source = Layout(channels, height, width, lanes)
-    target = Layout(outputs, height + 2 * top - TAPS + 1, width + 2 * left - TAPS + 1, lanes)
-    blocks = target.blocks
-    tiles = [
-        (p, q)
-        for q in range(1, 5)
-        if blocks % q == 0
-        for p in (range(1, 17))
-        if fits_registers(p, q, machine.registers)
-    ]
-    p, q = min(tiles, key=lambda tile: turn(*tile, machine.registers) / (tile[0] * tile[1]))
-    turns, together = SETTING or (
-        4,
-        next(n for n in ((4, 2, 1) if channels < 512 else (1,)) if (blocks // q) % n == 0),
-    )
-    return Scheme(source, target, 4, padding, (p, q), turns, together, Finish(), far=True)
-
-
-SETTING = None
-
-
-def position_step(scheme: Scheme) -> int:
-    """From the transformed weights of one position to the next; a cache line more spreads them."""
-    return scheme.round * scheme.weights + LINE
-
-
-def transformed(scheme: Scheme) -> int:
-    """Transformed weights, with the gaps between positions."""
-    return scheme.rounds * scheme.n**2 * position_step(scheme)
-
-
-@dataclass(frozen=True)
-class Transformed(Kernel):
-    """U from weights (K, C, 3, 3). ``steps``: from one weight to the next along (output, input, row, column)
-    of the convolution that ``scheme`` computes. Unit: a group of outputs, for one vector of inputs."""
-
-    family: ClassVar[str] = "winograd weights"
-    scheme: Scheme
-    steps: tuple[int, int, int, int]
-    flipped: bool
-
-    @property
-    def operands(self) -> tuple[Operand, ...]:
-        scheme = self.scheme
-        given = scheme.source.channels * scheme.target.channels * TAPS**2
-        return Operand("given", given, shared=True), Operand("weights", transformed(scheme), shared=True)
-
-    @property
-    def units(self) -> int:
-        return self.scheme.groups * self.scheme.source.blocks
-
-    @property
-    def whole_batch(self) -> bool:
-        return True
-
-    def body(self, work: Work) -> None:
-        to, scheme, lanes = work.to, self.scheme, work.to.lanes
-        g, n, wide = scheme.minimal.g, scheme.n, scheme.tile[1] * lanes
-        group, block = to.divide(work.unit, scheme.source.blocks)
-        number, inside = to.divide(group, scheme.round)
-        given, made = work.buffer("given"), work.buffer("weights")
-        each = position_step(scheme)
-        begin = to.plus(to.times(number, n**2 * each), to.times(inside, scheme.weights))
-        with to.loop(lanes) as lane:
-            channel = to.plus(to.times(block, lanes), lane)
-            for q in range(0, wide, lanes):
-                output = to.plus(to.times(group, wide), q)
-                first = to.plus(to.times(output, self.steps[0]), to.times(channel, self.steps[1]))
-                taps = [[self._taps(to, given, first, y, x) for y in range(TAPS)] for x in range(TAPS)]
-                columns = [rows_times(to, g, column) for column in taps]
-                for y in range(n):
-                    for x, value in enumerate(rows_times(to, g, [column[y] for column in columns])):
-                        at = to.plus(begin, to.times(channel, wide), (y * n + x) * each + q)
-                        to.put(value, made, at)
-
-    def _taps(self, to: Emitter, given: Memory, first: Number, y: int, x: int) -> Vector:
-        """One tap for a vector of outputs."""
-        if self.flipped:
-            y, x = TAPS - 1 - y, TAPS - 1 - x
-        step, _, row, column = self.steps
-        at = to.plus(first, y * row + x * column)
-        if step == 1:
-            return to.get(given, at)
-        found = ir.Constant(to.vector, ir.Undefined)
-        for lane in range(to.lanes):
-            one = to.load(to.address(given, to.plus(at, lane * step), 1), typ=ir.FloatType(), align=4)
-            found = to.insert_element(found, one, ir.Constant(I32, lane))
-        return found
+from striate.engine.kernels.winograd_weights import position_step, transformed
 
 
 @dataclass(frozen=True)
