@@ -17,6 +17,7 @@ from striate.engine.emit import Emitter, Vector
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.channels_last import together
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.multiply import LINE
 
 
 @dataclass(frozen=True)
@@ -162,3 +163,25 @@ def copy(to: Emitter, source: Memory, at: Number, target: Memory, place: Number,
     with to.loop(-(-count // lanes)) as i:
         step = to.least(to.times(i, lanes), count - lanes)
         to.put(to.get(source, to.plus(at, step), lanes), target, to.plus(place, step))
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """Asks for the pixels of the next portion while this one is computed, in ``parts`` of equal size.
+
+    ``pixels``: of a portion, each of ``total`` channels, of which ``channels`` are read.
+    """
+
+    pixels: int
+    total: int
+    channels: int
+    parts: int
+
+    def ask(self, to: Emitter, memory: Memory, begin: Number, part: Number) -> None:
+        """``begin``: where the portion at hand begins in memory."""
+        each = -(-self.pixels // self.parts)
+        start = to.plus(begin, self.pixels * self.total, to.times(part, each * self.total))
+        with to.loop(each) as i:
+            at = to.plus(start, to.times(i, self.total))
+            for line in range(0, self.channels, LINE):
+                to.prefetch(memory, to.plus(at, line), near=2)

@@ -19,7 +19,7 @@ from typing import ClassVar
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.frame import clear
-from striate.engine.kernels.gradient import Portion, Rows, Span, WeightGradient, spans, transposed
+from striate.engine.kernels.gradient import Ahead, Portion, Rows, Span, WeightGradient, spans, transposed
 from striate.engine.kernels.kernel import Work
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.outer import Pixels, add_outer_products
@@ -131,8 +131,17 @@ class WinogradGradient(WeightGradient):
                 places = [
                     (one, to.times(position, step)) for one, step in zip((v, u, sums), steps, strict=True)
                 ]
+                if portion.first is not None:  # large maps lie far away
+                    for side, first in zip(sides, firsts, strict=True):
+                        self._ask(work, side, portion.first, first, position)
                 to.run(multiply, *places, numbers=[portion.places])
         self._finish(work, sums, to.part(work.scratch, starts[2] + square * self.sums, self.kept), firsts)
+
+    def _ask(self, work: Work, side: Side, row: Number, first: Number, position: Number) -> None:
+        """For a part of what the next portion of the image reads; this one's begins at ``row`` of tiles."""
+        to, pixels = work.to, self.rows.of_one * TILE * side.size[1]
+        begin = to.plus(to.times(row, TILE * side.size[1] * side.total), first)
+        Ahead(pixels, side.total, side.channels, N * N).ask(to, work.buffer(side.operand), begin, position)
 
     @property
     def kept(self) -> int:
