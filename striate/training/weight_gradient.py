@@ -1,40 +1,66 @@
-"""The gradient of a convolution's weights on small maps, computed as a convolution.
+"""The gradient of a convolution's weights by compiled kernels, where they are quicker than torch.
 
-On processors with AVX2 and no AVX-512, oneDNN's kernel for this gradient reaches half the speed of its kernel
-for a convolution, and less on small maps. With images and channels exchanged the one is the other: the
-input (C, N, H, W), convolved with the output's gradient (K, N, H', W') as its weights, is the gradient
-(C, K, kh, kw). The exchange moves both maps in memory, which pays where they are small: see docs/log.md.
+On processors with AVX2 and no AVX-512, oneDNN's kernel for this gradient reaches a fifth to a half of what
+the processor can do, and takes more of a training step than anything else. ``engine.kernels.gradient`` has
+ours, docs/log.md what was measured.
 """
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
-_TINY = 7 * 7  # pixels of the output's map up to which it pays for any number of channels from 32 on
-_SMALL, _MANY = 14 * 14, 256  # and up to which for so many
-_FEW = 32
-_VECTOR = 8  # images are the inner axis of the product: whole vectors of float32
+from striate.engine.functions import Call
+from striate.engine.kernels.gradient import WeightGradient
+from striate.engine.kernels.gradient_choice import gradient_kernel
+from striate.engine.kernels.gradient_direct import DirectGradient
+from striate.engine.kernels.gradient_winograd import WinogradGradient
+from striate.training import kernels
+
+Pair = tuple[int, int]
+# multiply-adds of the batch, by the definition: with fewer nothing is gained
+LEAST: dict[type[WeightGradient], int] = {WinogradGradient: 2**22, DirectGradient: 2**27}
+PLACES = 128  # of the output, in the batch: with fewer the sums are not paid back
 
 
-def pays(x: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]) -> bool:
+def pays(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
     """Whether it is quicker than torch's way, for the input (N, C, H, W) of a convolution without groups."""
-    outputs, channels, *window = weight.shape
-    if len(x) % _VECTOR or min(window) < 3:
-        return False
-    rows, columns = (size // step for size, step in zip(x.shape[2:], stride, strict=True))
-    fewest = _FEW if rows * columns <= _TINY else _MANY
-    return min(channels, outputs) >= fewest and rows * columns <= _SMALL
+    return kernels.level() is not None and _kernel(x, weight, stride, padding) is not None
 
 
-def weight_gradient(
-    x: Tensor, gradient: Tensor, weight: Tensor, stride: tuple[int, int], padding: tuple[int, int]
-) -> Tensor:
-    """Of ``weight`` (K, C, kh, kw), in its layout: ``x`` (N, C, H, W), ``gradient`` (N, K, H', W')."""
-    images, weights = (
-        one.transpose(0, 1).contiguous(memory_format=torch.channels_last) for one in (x, gradient)
-    )
-    found = F.conv2d(images, weights, padding=padding, dilation=stride).transpose(0, 1)
-    height, width = weight.shape[2:]
-    return torch.empty_like(weight).copy_(found[:, :, :height, :width])
+def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
+    """Of ``weight`` (K, C, kh, kw): ``x`` (N, C, H, W), ``gradient`` (N, K, H', W'). Only where it pays.
+
+    The result lies as ``weight`` does.
+    """
+    kernel = _kernel(x, weight, stride, padding)
+    if kernel is None:
+        raise ValueError("weight_gradient must be asked where it pays: ask pays() before.")
+    given = [one.permute(0, 2, 3, 1).contiguous() for one in (x, gradient)]
+    found = x.new_empty(kernel.outputs, *kernel.kernel_size, kernel.channels)
+    addresses = [one.data_ptr() for one in (*given, found)]
+    kernels.run([Call(kernel, addresses, kernel.units)], len(x))
+    found = found.permute(0, 3, 1, 2)
+    return found if found.stride() == weight.stride() else torch.empty_like(weight).copy_(found)
+
+
+def _kernel(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> WeightGradient | None:
+    sizes = tuple(weight.shape), tuple(x.shape[2:]), stride, padding
+    found = _chosen(*sizes, torch.get_num_threads())
+    if found is None:
+        return None
+    places = len(x) * found.map[0] * found.map[1]
+    work = places * found.taps * found.channels * found.outputs
+    return found if places >= PLACES and work >= LEAST[type(found)] else None
+
+
+@lru_cache(maxsize=4096)
+def _chosen(
+    weight: tuple[int, ...], size: tuple[int, ...], stride: Pair, padding: Pair, threads: int
+) -> WeightGradient | None:
+    outputs, channels, high, wide = weight
+    if (high, wide) == (1, 1):  # a product of two matrices
+        return None
+    return gradient_kernel(channels, outputs, (size[0], size[1]), (high, wide), stride, padding, threads)
