@@ -1,18 +1,26 @@
-"""What the folds of a cross-validation say together: insight/, network.json, result.json, report.html."""
+"""What the folds of a cross-validation say together: a bundle, insight, network, result and report."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from striate.api.ensemble import write_ensemble
 from striate.api.run import SHOWN
+from striate.api.stages import Listener, stage
+from striate.errors import StriateError
 from striate.runs import RunFolder, read_json, read_record, write_json
 
 _OF_A_FOLD = ("accuracy", "loss", "images", "epochs", "seconds", "mean_average_precision")
 
 
-def sum_up(folder: RunFolder, count: int) -> None:
-    """Write the summary of ``count`` finished folds. Raises RunError where a file of theirs is not whole."""
+def sum_up(folder: RunFolder, count: int, data: str | Path | None, listeners: Sequence[Listener]) -> None:
+    """Write the summary of ``count`` finished folds. Raises RunError where a file of theirs is not whole.
+
+    ``data``: where the images are now; their test split, if there is one, is what the mean of the networks
+    is measured on.
+    """
     from striate.insight import pooled
     from striate.report import write_report
 
@@ -24,8 +32,50 @@ def sum_up(folder: RunFolder, count: int) -> None:
     together = pooled.pooled_labels(found) if several else pooled.pooled_mistakes(found)
     write_json(folder.insight / name, together)
     write_json(folder.network, read_json(folds[0].network))
-    write_json(folder.result, _result(folder, results, together, several))
+    write_ensemble(folder)
+    summary = _result(folder, results, together, several)
+    try:
+        summary["test"] = _of_test_images(folder, data, listeners)
+    except StriateError as error:  # of images that were never asked for before: no reason to lose the folds
+        summary["warnings"].append(f"The mean of the networks was not measured on the test images: {error}")
+    write_json(folder.result, summary)
     write_report(folder.path)
+
+
+def _of_test_images(
+    folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]
+) -> dict[str, Any] | None:
+    """How the mean of the networks, and each of them, does on the test split; None where there is none."""
+    from striate.api.evaluation import measured
+    from striate.data.arrays import ArraySet
+    from striate.data.catalogue import open_split
+    from striate.data.preprocess import Preprocessing
+    from striate.data.source import read_source
+
+    asked = read_record(folder.settings, data=dict)["data"]
+    known = read_record(folder.data, preprocessing=dict, classes=list)
+    place, task, root = str(data or asked["source"]), known.get("task"), asked.get("root")
+    source = read_source(place, task=task, root=root)
+    if "test" not in (source.splits if isinstance(source, ArraySet) else source.parts):
+        return None
+    preprocessing = Preprocessing.from_json(known["preprocessing"])
+    images, _ = open_split(
+        place,
+        classes=known["classes"],
+        image_size=preprocessing.image_size,
+        channels=preprocessing.channels,
+        preprocessing=preprocessing,
+        skip_bad=asked["skip_bad"],
+        split="test",
+        task=task,
+        root=root,
+        on_progress=stage(listeners, "reading test images"),
+    )
+    found = measured(folder, images, "test")
+    return {
+        name: getattr(found, name)
+        for name in ("accuracy", "mean_average_precision", "loss", "images", "folds")
+    }
 
 
 def _result(

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
-from striate.api.run import refuse_folds
 from striate.api.stages import Listener, stage
 from striate.errors import DataError, RunError, command
 from striate.runs import RunFolder, read_record
@@ -34,6 +33,13 @@ class Evaluated:
     right."""
     one_pass: float | None = None
     """Where the run answers twice, to an image and to its mirror image: the accuracy of one pass."""
+    folds: tuple[float, ...] | None = None
+    """Of a cross-validation, whose networks' logits are averaged: the ``share`` of each of them alone."""
+
+    @property
+    def share(self) -> float:
+        """The number to look at: the mean average precision of labels, else the accuracy."""
+        return self.accuracy if self.mean_average_precision is None else self.mean_average_precision
 
     def to_json(self) -> dict[str, Any]:
         return asdict(self)
@@ -50,23 +56,15 @@ def evaluate(
 ) -> Evaluated:
     """Measure a finished run on ``data`` (``split``: train, val or test; None: the last there is).
 
-    The classes are the network's own, by name; a class that it does not know is a DataError. ``root``: where
-    the paths of a CSV begin.
+    Of a cross-validation the mean of the folds' networks is measured; DataError for images that most of them
+    were trained on. The classes are the network's own, by name; a class that it does not know is a DataError.
+    ``root``: where the paths of a CSV begin.
     """
     require_train("evaluating")
-    from striate.api.carrying import build
-    from striate.api.finish import AT_ONCE
-    from striate.data.batches import Batches
     from striate.data.catalogue import open_split
     from striate.data.preprocess import Preprocessing
-    from striate.insight.confusion import confusion_matrix, per_class
-    from striate.training.device import place
-    from striate.training.evaluate import evaluate as measure
-    from striate.training.machine import prepared
-    from striate.training.settings import TrainSettings
 
     folder = RunFolder.open(Path(run))
-    refuse_folds(folder, "RUN")
     if not folder.result.exists():
         raise RunError(
             f"RUN must be a finished training, {folder.path} is not: continue it with "
@@ -75,7 +73,8 @@ def evaluate(
     written = read_record(folder.settings, model=dict, settings=dict, data=dict)
     known = read_record(folder.data, preprocessing=dict, classes=list)
     preprocessing = Preprocessing.from_json(known["preprocessing"])
-    images, found = _own_images(folder, str(data), written["data"], split, listeners) or open_split(
+    split = _unseen_split(folder, str(data), written, split)
+    images, found = _own_images(folder, str(data), written, split, listeners) or open_split(
         data,
         classes=known["classes"],
         image_size=preprocessing.image_size,
@@ -87,35 +86,83 @@ def evaluate(
         task=known.get("task"),
         on_progress=stage(listeners, "reading images"),
     )
+    return measured(folder, images, found)
+
+
+def measured(folder: RunFolder, images: ImageSet, split: str) -> Evaluated:
+    """Measure a run, or the mean of the networks of its folds, on images of ``split``."""
+    from striate.api.ensemble import mean_answers, members
+
+    known = read_record(folder.data, preprocessing=dict, classes=list)
+    classes, runs = known["classes"], members(folder)
+    results = [read_record(run.result) for run in runs]
+    answers = [_answers(run, images, known["preprocessing"]) for run in runs]
+    if len(runs) == 1:
+        return _of_answers(answers[0], results, images, split, classes)
+    warm = [result.get("calibration", {}).get("temperature", 1.0) for result in results]
+    together = _of_answers(mean_answers(answers, warm), results, images, split, classes)
+    each = [
+        _of_answers(own, [result], images, split, classes)
+        for own, result in zip(answers, results, strict=True)
+    ]
+    return replace(together, folds=tuple(one.share for one in each))
+
+
+def _answers(run: RunFolder, images: ImageSet, preprocessing: Mapping[str, Any]) -> Evaluation:
+    from striate.api.carrying import build
+    from striate.api.finish import AT_ONCE
+    from striate.data.batches import Batches
+    from striate.data.preprocess import Preprocessing
+    from striate.training.device import place
+    from striate.training.evaluate import evaluate as measure
+    from striate.training.machine import prepared
+    from striate.training.settings import TrainSettings
+
+    written = read_record(run.settings, model=dict, settings=dict)
     settings = TrainSettings.from_json(written["settings"])
-    module = build({**written["model"], "weights": folder.bundle / "model.safetensors"}, seed=0)
+    module = build({**written["model"], "weights": run.bundle / "model.safetensors"}, seed=0)
     placement = place(settings)
     with prepared(placement):
-        batches = Batches(images, preprocessing, AT_ONCE, device=placement.device)
-        evaluation = measure(
-            placement.move(module), batches.epoch(0), placement, mirror=settings.test_time_mirror
-        )
-    if evaluation.multi_label:
-        return _of_labels(evaluation, images, found, known["classes"], folder)
-    confusion = confusion_matrix(images.labels, evaluation.logits.argmax(axis=1), len(known["classes"]))
+        batches = Batches(images, Preprocessing.from_json(preprocessing), AT_ONCE, device=placement.device)
+        return measure(placement.move(module), batches.epoch(0), placement, mirror=settings.test_time_mirror)
+
+
+def _of_answers(
+    answers: Evaluation,
+    results: Sequence[Mapping[str, Any]],
+    images: ImageSet,
+    split: str,
+    classes: Sequence[str],
+) -> Evaluated:
+    """``results`` of the runs that have answered: thresholds of labels come from them."""
+    from striate.insight.confusion import confusion_matrix, per_class
+
+    if answers.multi_label:
+        return _of_labels(answers, images, split, classes, results)
+    confusion = confusion_matrix(images.labels, answers.logits.argmax(axis=1), len(classes))
     return Evaluated(
-        accuracy=evaluation.accuracy,
-        top5=evaluation.top5 if len(known["classes"]) > 5 else None,
-        loss=evaluation.loss,
-        split=found,
-        images=evaluation.images,
-        per_class=tuple(per_class(confusion, tuple(known["classes"]))),
-        one_pass=_one_pass(evaluation),
+        accuracy=answers.accuracy,
+        top5=answers.top5 if len(classes) > 5 else None,
+        loss=answers.loss,
+        split=split,
+        images=answers.images,
+        per_class=tuple(per_class(confusion, tuple(classes))),
+        one_pass=_one_pass(answers),
     )
 
 
 def _of_labels(
-    evaluation: Evaluation, images: ImageSet, split: str, classes: Sequence[str], folder: RunFolder
+    evaluation: Evaluation,
+    images: ImageSet,
+    split: str,
+    classes: Sequence[str],
+    results: Sequence[Mapping[str, Any]],
 ) -> Evaluated:
-    """How a run does whose images may have several labels, at the thresholds of its own result."""
+    """Of images that may have several labels, at the thresholds of the runs' own results."""
+    from striate.api.ensemble import mean_thresholds
     from striate.insight.labels import LabelAnswers, mean_average_precision, per_label
 
-    thresholds = [row["threshold"] for row in read_record(folder.result, labels=list)["labels"]]
+    thresholds = mean_thresholds([[row["threshold"] for row in result["labels"]] for result in results])
     answers = LabelAnswers(split, tuple(classes), images.keys, images.labels, evaluation.probabilities)
     rows = per_label(answers, thresholds)
     return Evaluated(
@@ -135,8 +182,22 @@ def _one_pass(evaluation: Evaluation) -> float | None:
     return alone.accuracy if alone is not None else None
 
 
+def _unseen_split(folder: RunFolder, data: str, written: Mapping[str, Any], split: str | None) -> str | None:
+    """The split to measure on: of what a cross-validation was trained on, only the test images are unseen."""
+    from striate.data.source import absolute
+
+    if written.get("folds") is None or absolute(data) != written["data"]["source"]:
+        return split
+    if split not in (None, "test") or read_record(folder.result).get("test") is None:
+        raise DataError(
+            f"DATA must be images that the folds of {folder.path} were not trained on, and of {data} only a "
+            "test split is: give other images; how each fold did on what it held out stands in the report."
+        )
+    return "test"
+
+
 def _own_images(
-    folder: RunFolder, data: str, asked: Mapping[str, Any], split: str | None, listeners: Sequence[Listener]
+    folder: RunFolder, data: str, written: Mapping[str, Any], split: str | None, listeners: Sequence[Listener]
 ) -> tuple[ImageSet, str] | None:
     """Where ``data`` is what the run was trained on: a split as the run itself made it, and its name.
 
@@ -146,7 +207,8 @@ def _own_images(
     from striate.api.reopening import open_again
     from striate.data.source import absolute
 
-    if absolute(data) != asked["source"] or split == "all":
+    asked = written["data"]
+    if absolute(data) != asked["source"] or split == "all" or written.get("folds") is not None:
         return None
     own = open_again(folder, data, listeners).splits
     wanted = split if split is not None else read_record(folder.result, split=str)["split"]

@@ -4,7 +4,8 @@
 
 Each fold is an ordinary run, with the same choices, classes and preprocessing (mean and deviation are those
 of the first fold's training images); it differs by the images that it holds out (``data.folds``). The folder
-has no bundle, because five networks are not one: ``--like FOLDER`` trains the one network on all images.
+has a bundle too, which answers with the mean of the folds' networks (see ``api.ensemble``); it is as slow as
+all of them, and ``--like FOLDER`` trains the one network on all images.
 """
 
 from __future__ import annotations
@@ -73,7 +74,7 @@ def carry_out_folds(
             _train(folder, number, count, data, listeners, team)
             if not team.tell(fold.result.exists):  # interrupted; the lead alone knows when all is written
                 return Run(folder.path)
-    team.tell(partial(sum_up, folder, count))
+    team.tell(partial(sum_up, folder, count, data, listeners))
     return Run(folder.path)
 
 

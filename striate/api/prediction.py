@@ -131,8 +131,8 @@ def bundle_of(folder: Path) -> Path:
         )
     if (folder / "settings.json").exists():
         run = RunFolder.open(folder)
-        refuse_folds(run, "RUN_OR_BUNDLE")
         if not (run.bundle / "graph.json").exists():
+            refuse_folds(run, "RUN_OR_BUNDLE")
             raise RunError(
                 f"{folder} has no bundle yet, its training has not finished: "
                 f"continue it with {command('train', '--resume', folder)}."

@@ -67,19 +67,19 @@ class Run:
     def to_json(self) -> dict[str, Any]:
         """The result with the paths of what was made."""
         made = {"run": str(self.path), "report": str(self.folder.report)}
-        if "folds" not in self.result:
+        if self.folder.bundle.exists():
             made["bundle"] = str(self.folder.bundle)
         return made | self.result
 
 
 def refuse_folds(folder: RunFolder, argument: str) -> None:
-    """Raise RunError where one network is meant and a folder of folds is named."""
+    """Raise RunError where a network is meant and a folder of folds without their mean is named."""
     settings = read_record(folder.settings)
     if settings.get("folds") is not None:
         raise RunError(
-            f"{argument} must be one network, {folder.path} holds {settings['folds']} folds: name one of "
-            f"them, such as {folder.fold(1).path}, or train one on all images with "
-            f"{command('train', '--like', folder.path)}."
+            f"{argument} must be a network, {folder.path} holds {settings['folds']} folds and no bundle yet: "
+            f"finish it with {command('train', '--resume', folder.path)}, or name one of them, such as "
+            f"{folder.fold(1).path}."
         )
 
 

@@ -190,6 +190,8 @@ def _of_folder(folder: Path, size: tuple[int, ...] | None) -> Subject:
     if is_published(folder):
         return _of_published(folder, size)
     run = RunFolder.open(folder)
+    if read_json(run.settings).get("folds") is not None:  # of networks that are alike the first tells all
+        run = run.fold(1)
     if (run.bundle / "graph.json").exists():
         return _of_folder(run.bundle, size)
     if not run.network.exists():

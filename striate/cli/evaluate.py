@@ -45,6 +45,9 @@ def evaluate(
     say(f"{share}, loss {evaluation.loss:.4f} on {evaluation.images:,} images ({evaluation.split})")
     if evaluation.one_pass is not None:
         say(of_one_pass(evaluation.one_pass, several=evaluation.mean_average_precision is not None))
+    if evaluation.folds is not None:
+        each = ", ".join(f"{share:.2%}" for share in evaluation.folds)
+        say(f"that is the mean of {len(evaluation.folds)} networks; each alone: {each}")
     columns: list[tuple[str, Side]] = [
         ("class", "left"),
         ("images", "right"),

@@ -195,9 +195,17 @@ def _say_folds(run: Run) -> None:
         f"{what} {result[name]:.2%}, standard deviation {result[f'{name}_spread']:.2%}, over "
         f"{count(len(result['folds']), 'fold')} ({count(result['images'], 'image')}, each answered once)"
     )
+    if (test := result.get("test")) is not None:
+        alone = test["folds"]
+        say(
+            f"{what} {test[name]:.2%} of the mean of the networks on "
+            f"{count(test['images'], 'test image')}, {sum(alone) / len(alone):.2%} of one alone (their mean)"
+        )
     say(f"report:  {run.path / 'report.html'}")
+    say(f"bundle:  {run.path / 'bundle'} (the mean of the networks, in the time of all of them)")
     next_steps(
         (command("report", run.path, "--open"), "look at it"),
+        (command("predict", run.path, run.sample), "ask the mean of the networks about an image"),
         (command("train", "--like", run.path), "train the one network, on all images"),
     )
 

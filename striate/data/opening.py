@@ -73,7 +73,7 @@ def fold_mask(
     mask: NDArray[np.bool_] = held_by == number - 1
     if number == 1:
         together = "The val images join the training images. " if "val" in splits else ""
-        aside = " The test images are left out." if "test" in splits else ""
+        aside = " The test images are for the mean of the networks, at the end." if "test" in splits else ""
         notes.append(
             f"{together}Each of {count} folds holds out another part of the {len(mask):,} images, chosen by "
             f"their content.{aside}"

@@ -68,6 +68,20 @@ def _crossed(result: dict[str, Any]) -> tuple[str, str]:
         f"{what}: the mean of {folds} trainings, from {percent(min(each))} to {percent(max(each))}, with a "
         f"standard deviation of {percent(result[f'{name}_spread'])}. Each held out another part of the "
         f"{images} images, so that every image was answered by a network that had not seen it."
+        f"{_together(result)}"
+    )
+
+
+def _together(result: dict[str, Any]) -> str:
+    """How the mean of the folds' networks does on images that none of them has seen."""
+    test = result.get("test")
+    if test is None:
+        return ""
+    name = "accuracy" if test["mean_average_precision"] is None else "mean_average_precision"
+    return (
+        f" On {count(test['images'])} test images, which none of them has seen, the mean of the networks "
+        f"(this folder's bundle) reaches {percent(test[name])}; one alone from "
+        f"{percent(min(test['folds']))} to {percent(max(test['folds']))}."
     )
 
 

@@ -49,6 +49,10 @@ def _next_commands(run: Contents) -> list[tuple[str, str]]:
         return [(f"striate train --resume {folder}", "go on where it stopped")]
     if run.is_crossed:
         return [
+            (
+                f"striate predict {folder} IMAGE.png",
+                "what the mean of the networks sees on a picture of yours",
+            ),
             (f"striate train --like {folder}", "train the one network with these choices, on all images"),
             (f"striate report {shlex.quote(str(RunFolder(run.path).fold(1).path))}", "the page of one fold"),
         ]
