@@ -22,6 +22,7 @@ from striate.training import kernels
 Pair = tuple[int, int]
 # multiply-adds of the batch, by the definition: with fewer nothing is gained
 LEAST: dict[type[WeightGradient], int] = {WinogradGradient: 2**22, DirectGradient: 2**27}
+POINTWISE = 2**16  # weights of one tap: with fewer torch's product of matrices is as quick
 PLACES = 128  # of the output, in the batch: with fewer the sums are not paid back
 
 
@@ -61,6 +62,6 @@ def _chosen(
     weight: tuple[int, ...], size: tuple[int, ...], stride: Pair, padding: Pair, threads: int
 ) -> WeightGradient | None:
     outputs, channels, high, wide = weight
-    if (high, wide) == (1, 1):  # a product of two matrices
+    if (high, wide) == (1, 1) and outputs * channels < POINTWISE:
         return None
     return gradient_kernel(channels, outputs, (size[0], size[1]), (high, wide), stride, padding, threads)

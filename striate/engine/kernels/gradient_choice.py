@@ -15,7 +15,9 @@ Pair = tuple[int, int]
 LANES = 8
 MANY, SOME = 128, 32  # tiles at a time: of whole images, of a part of one
 PIXELS = 112  # at a time
-LEAST = 16  # channels that are worth a block
+LEAST = 16  # channels that are worth Winograd's transforms
+SIDE = 64  # channels of a block, whose sums should be near
+POINTWISE = 256  # the same for one tap, which has fewer sums, and where copies cost more beside them
 
 
 def gradient_kernel(
@@ -30,16 +32,22 @@ def gradient_kernel(
     whole = channels % LANES == 0 and outputs % LANES == 0 and min(channels, outputs) >= LEAST
     kernel: WeightGradient
     if whole and kernel_size == (TAPS, TAPS) and stride == (1, 1):
-        winograd = WinogradGradient(*shape, (min(64, channels), min(64, outputs)), together=MANY)
+        winograd = WinogradGradient(*shape, (_part(channels, SIDE), _part(outputs, SIDE)), together=MANY)
         kernel = winograd if winograd.rows.images else replace(winograd, together=SOME)
     else:
-        few = channels if channels < LEAST else min(64, channels)
-        kernel = DirectGradient(*shape, (few, min(64, outputs)), together=PIXELS)
+        side = POINTWISE if kernel_size == (1, 1) else SIDE
+        kernel = DirectGradient(*shape, (_part(channels, side), _part(outputs, side)), together=PIXELS)
     if min(kernel.map) < 1:
         return None
     while kernel.units < threads and (smaller := _halved(kernel.block)) is not None:
         kernel = replace(kernel, block=smaller)
     return kernel
+
+
+def _part(channels: int, most: int) -> int:
+    """All of them, or one of several nearly equal parts, in whole vectors."""
+    pieces = -(-channels // most)
+    return channels if pieces == 1 else -(-channels // (pieces * LANES)) * LANES
 
 
 def _halved(block: Pair) -> Pair | None:

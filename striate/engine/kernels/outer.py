@@ -1,7 +1,8 @@
 """Sums of outer products: what every gradient of weights is. A tile of sums in registers, fed pixel by pixel.
 
 sums[r][k] += a[pixel][r] * b[pixel][k]: values of a are spread over vectors, b is read in vectors, and the
-sum over pixels is the innermost loop, so that a tile of sums is read and written once for many pixels.
+sum over pixels is the innermost loop, so that a tile of sums is read and written once for many pixels. What
+is summed at a time starts from 0: a sum of sums has far less rounding than one long sum.
 """
 
 from __future__ import annotations
@@ -68,7 +69,7 @@ def _tile(
     to: Emitter, loops: Sequence[Pixels], a: Memory, b: Memory, sums: Memory, row: int, size: tuple[int, int]
 ) -> None:
     p, q = size
-    total = [[to.variable(to.get(sums, i * row + j * to.lanes)) for j in range(q)] for i in range(p)]
+    total = [[to.variable(to.constant(0)) for _ in range(q)] for _ in range(p)]
     with ExitStack() as stack:
         for loop in loops:
             turn = stack.enter_context(to.loop(loop.count))
@@ -76,4 +77,5 @@ def _tile(
         one_channel(to, [(a, i) for i in range(p)], b, 0, total)
     for i, variables in enumerate(total):
         for j, variable in enumerate(variables):
-            to.put(to.read(variable), sums, i * row + j * to.lanes)
+            at = i * row + j * to.lanes
+            to.put(to.fadd(to.get(sums, at), to.read(variable)), sums, at)
