@@ -73,6 +73,10 @@ class TrainingProgress(StageBars):
                 self._epoch_ended(event)
             case happened.Warned():
                 self.line(f"[yellow]warning:[/yellow] {_plain(event.message)}")
+            case happened.Compiling():
+                self.line(
+                    f"compiling {count(event.kernels, 'kernel')} for its convolutions, kept for next time"
+                )
             case happened.BestKept():
                 self.line(
                     f"no better for {event.of - event.epoch} epochs: the weights of epoch {event.epoch} "

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from striate.engine import openmp
+from striate.engine import cache, openmp
 from striate.engine.compiled import DRIVER, FIELDS
 from striate.engine.crew import Crew
 from striate.engine.drive import driver
@@ -63,6 +63,14 @@ class Functions:
     def missing(self, kernels: Sequence[Kernel]) -> list[Kernel]:
         """Those that ``prepare`` would have to read or to compile, each once."""
         return [kernel for kernel in dict.fromkeys(kernels) if kernel not in self._addresses]
+
+    def uncompiled(self, kernels: Sequence[Kernel]) -> list[Kernel]:
+        """Those of them that are not on disk either."""
+        return [
+            kernel
+            for kernel in self.missing(kernels)
+            if cache.read(cache.key(repr(kernel), self.target)) is None
+        ]
 
     def prepare(self, kernels: Sequence[Kernel]) -> None:
         """Have their machine code at hand: from the cache on disk, or compiled now, all together."""

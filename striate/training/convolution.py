@@ -6,7 +6,7 @@ The output and the gradient of the input are a convolution each (``kernels``), t
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -14,26 +14,82 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from striate.engine.kernels.kernel import Kernel
 from striate.training import kernels, weight_gradient
 from striate.training.device import Placement
+from striate.training.evaluate import evaluating
 
 Pair = tuple[int, int]
 WINDOW = (3, 3)
 
 
-@contextmanager
-def own_convolutions(module: nn.Module, placement: Placement) -> Iterator[None]:
-    """Inside, the plain convolutions of ``module`` take the quicker way where there is one."""
-    changed = [part for part in module.modules() if _plain(part)] if placement.own_convolutions else []
-    inside = [True]  # copies that are made of the module take the usual way again, too
-    for convolution in changed:
-        convolution._conv_forward = _forward_of(convolution, inside)
-    try:
-        yield
-    finally:
-        inside.clear()
-        for convolution in changed:
+class Changed:
+    """A network whose convolutions take the quicker way. Kernels are compiled in its first forward pass, all
+    together; ``tell`` hears before that how many are not on disk, if there are any."""
+
+    def __init__(self, module: nn.Module, placement: Placement) -> None:
+        own = placement.own_convolutions
+        self.convolutions: list[Any] = [part for part in module.modules() if _plain(part)] if own else []
+        self.tell: Callable[[int], object] = lambda count: None
+        self.inside = True  # copies that are made of the module take the usual way again, too
+        for convolution in self.convolutions:
+            convolution._conv_forward = _forward_of(convolution, self)
+        if self.convolutions:
+            self._hook = module.register_forward_pre_hook(self._prepare)
+
+    def end(self) -> None:
+        self.inside = False
+        for convolution in self.convolutions:
             del convolution._conv_forward
+        if self.convolutions:
+            self._hook.remove()
+
+    def _prepare(self, module: nn.Module, given: tuple[Any, ...]) -> None:
+        """What sizes its convolutions see is found out by passing one image through."""
+        self._hook.remove()
+        seen: dict[nn.Conv2d, torch.Size] = {}
+        hooks = [
+            part.register_forward_pre_hook(lambda part, given: seen.update({part: given[0].shape}))
+            for part in self.convolutions
+        ]
+        self.inside = False
+        try:
+            with evaluating(module):
+                module(*(one[:1] if isinstance(one, Tensor) else one for one in given))
+        finally:
+            self.inside = True
+            for hook in hooks:
+                hook.remove()
+        images = max(len(given[0]), kernels.LEAST_TILES)  # later batches may be larger
+        kernels.prepare(
+            [kernel for part, size in seen.items() for kernel in _kernels(part, (images, *size[1:]))],
+            self.tell,
+        )
+
+
+@contextmanager
+def own_convolutions(module: nn.Module, placement: Placement) -> Iterator[Changed]:
+    """Inside, the plain convolutions of ``module`` take the quicker way where there is one."""
+    changed = Changed(module, placement)
+    try:
+        yield changed
+    finally:
+        changed.end()
+
+
+def _kernels(convolution: nn.Conv2d, shape: tuple[int, ...]) -> list[Kernel]:
+    """All that a convolution of such an input (N, C, H, W) may ask for while it learns."""
+    if len(shape) != 4:
+        return []
+    x, weight, how = torch.empty(shape, device="meta"), convolution.weight, _how(convolution)
+    own = (_output(x, weight, *how), _of_input(x, weight, *how))
+    third = weight_gradient.kernel_for(x, weight, *how)
+    return [kernel for one in own if one for kernel in one.kernels] + ([third] if third else [])
+
+
+def _how(convolution: nn.Conv2d) -> tuple[Pair, Pair]:
+    """Stride and padding."""
+    return convolution.stride, convolution.padding  # type: ignore[return-value]
 
 
 def _plain(part: nn.Module) -> bool:
@@ -46,11 +102,11 @@ def _plain(part: nn.Module) -> bool:
     )
 
 
-def _forward_of(convolution: Any, inside: list[bool]) -> Any:
-    usual, how = convolution._conv_forward, (convolution.stride, convolution.padding)
+def _forward_of(convolution: nn.Conv2d, changed: Changed) -> Any:
+    usual, how = convolution._conv_forward, _how(convolution)
 
     def forward(x: Tensor, weight: Tensor, bias: Tensor | None) -> Any:
-        if not inside or not _numbers(x, weight, bias):
+        if not changed.inside or not _numbers(x, weight, bias):
             return usual(x, weight, bias)
         learns = torch.is_grad_enabled() and any(
             one is not None and one.requires_grad for one in (x, weight, bias)

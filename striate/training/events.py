@@ -105,6 +105,13 @@ class Warned:
 
 
 @dataclass(frozen=True)
+class Compiling:
+    """So many kernels for the network's convolutions are compiled now; they are kept for the next time."""
+
+    kernels: int
+
+
+@dataclass(frozen=True)
 class BestKept:
     """The weights are those of ``epoch``, of ``of`` that were run; ``accuracy`` (0..1): its validation's."""
 
@@ -133,5 +140,5 @@ class Interrupted:
 
 
 Progressing = RunStarted | EpochStarted | StepDone | EpochEnded | CheckpointSaved
-Event = Progressing | Warned | BestKept | RunEnded | Interrupted
+Event = Progressing | Warned | Compiling | BestKept | RunEnded | Interrupted
 Listener = Callable[[Event], None]

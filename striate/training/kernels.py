@@ -6,7 +6,7 @@ resumed, and every process of several, computes the same bits.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from striate.engine.functions import Call, Functions
+from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.winograd_batch import Batch
 from striate.engine.kernels.winograd_weights import Transformed, batch_scheme
 from striate.engine.target import Target, host
@@ -43,6 +44,14 @@ def functions() -> Functions:
     if target is None:
         raise UnsupportedError(f"Compiled convolutions need {LEVEL}: leave them to torch.")
     return Functions(target)
+
+
+def prepare(wanted: Sequence[Kernel], tell: Callable[[int], object]) -> None:
+    """Have their code at hand; ``tell`` hears first how many must be compiled, if there are any."""
+    uncompiled = functions().uncompiled(wanted)
+    if uncompiled:
+        tell(len(uncompiled))
+    functions().prepare(wanted)
 
 
 def run(calls: Sequence[Call], images: int) -> None:

@@ -103,7 +103,7 @@ def fit(
         raise TrainingError("There is no whole batch to train on: give more images, or a smaller batch_size.")
     placement, team = place(settings), team or Team()
     synced = synced_norm.synchronised(module, team, placement.device, settings.sync_bn)
-    with prepared(placement), own_convolutions(module, placement), synced:
+    with prepared(placement), own_convolutions(module, placement) as own, synced:
         tuning = fine_tuning.planned(
             placement.move(module), lambda: next(train.epoch(0))[0], settings, placement
         )
@@ -111,6 +111,7 @@ def fit(
         state = State(module, settings, placement, folder, data, tuning.lr_shares, team)
         heard = listeners if team.leads else ()
         reporter = Reporter(state, settings, settings.epochs * len(train), heard, clock)
+        own.tell = reporter.compiling
         objective = objective or Objective(label_smoothing=settings.label_smoothing)
         return _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock).run(resume)
 

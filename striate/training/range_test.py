@@ -15,6 +15,7 @@ from torch import nn
 
 from striate.errors import TrainingError
 from striate.training import fine_tuning
+from striate.training.convolution import own_convolutions
 from striate.training.device import place
 from striate.training.loop import Batches
 from striate.training.machine import prepared
@@ -70,7 +71,7 @@ def range_test(
     rates: list[float] = []
     losses: list[float] = []
     running = 0.0
-    with prepared(placement):
+    with prepared(placement), own_convolutions(module, placement):
         module = placement.move(module)
         batches = _endless(train)
         first = next(batches, None)

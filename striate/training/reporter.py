@@ -138,6 +138,9 @@ class Reporter:
             self._said.add(message)
             self.emit(events.Warned(message))
 
+    def compiling(self, kernels: int) -> None:
+        self.emit(events.Compiling(kernels))
+
     def require_numbers(self, loss: float) -> None:
         """Raises TrainingError when ``loss`` is infinite or not a number."""
         if not math.isfinite(loss):

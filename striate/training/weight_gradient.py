@@ -28,7 +28,7 @@ PLACES = 128  # of the output, in the batch: with fewer the sums are not paid ba
 
 def pays(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
     """Whether it is quicker than torch's way, for the input (N, C, H, W) of a convolution without groups."""
-    return kernels.level() is not None and _kernel(x, weight, stride, padding) is not None
+    return kernels.level() is not None and kernel_for(x, weight, stride, padding) is not None
 
 
 def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
@@ -36,7 +36,7 @@ def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, p
 
     The result lies as ``weight`` does.
     """
-    kernel = _kernel(x, weight, stride, padding)
+    kernel = kernel_for(x, weight, stride, padding)
     if kernel is None:
         raise ValueError("weight_gradient must be asked where it pays: ask pays() before.")
     given = [one.permute(0, 2, 3, 1).contiguous() for one in (x, gradient)]
@@ -47,7 +47,8 @@ def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, p
     return found if found.stride() == weight.stride() else torch.empty_like(weight).copy_(found)
 
 
-def _kernel(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> WeightGradient | None:
+def kernel_for(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> WeightGradient | None:
+    """The one that pays for such an input; None: torch does it."""
     sizes = tuple(weight.shape), tuple(x.shape[2:]), stride, padding
     found = _chosen(*sizes, torch.get_num_threads())
     if found is None:
