@@ -24,47 +24,46 @@ WINDOW = (3, 3)
 
 
 class Changed:
-    """A network whose convolutions take the quicker way. Kernels are compiled in its first forward pass, all
-    together; ``tell`` hears before that how many are not on disk, if there are any."""
+    """A network whose convolutions take the quicker way. ``tell`` hears how many kernels ``prepare`` is about
+    to compile, if there are any that are not on disk; what was not prepared is compiled when it is needed."""
 
     def __init__(self, module: nn.Module, placement: Placement) -> None:
         own = placement.own_convolutions
         self.convolutions: list[Any] = [part for part in module.modules() if _plain(part)] if own else []
         self.tell: Callable[[int], object] = lambda count: None
         self.inside = True  # copies that are made of the module take the usual way again, too
+        self._module, self._placement, self._prepared = module, placement, not self.convolutions
         for convolution in self.convolutions:
             convolution._conv_forward = _forward_of(convolution, self)
-        if self.convolutions:
-            self._hook = module.register_forward_pre_hook(self._prepare)
 
     def end(self) -> None:
         self.inside = False
         for convolution in self.convolutions:
             del convolution._conv_forward
-        if self.convolutions:
-            self._hook.remove()
 
-    def _prepare(self, module: nn.Module, given: tuple[Any, ...]) -> None:
-        """What sizes its convolutions see is found out by passing one image through."""
-        self._hook.remove()
+    def prepare(self, images: Tensor) -> None:
+        """Compile together, once, what training on batches like ``images`` (N, C, H, W) will ask for.
+
+        What sizes the convolutions see is found out by passing two images through.
+        """
+        if self._prepared:
+            return
+        self._prepared, self.inside = True, False
         seen: dict[nn.Conv2d, torch.Size] = {}
         hooks = [
             part.register_forward_pre_hook(lambda part, given: seen.update({part: given[0].shape}))
             for part in self.convolutions
         ]
-        self.inside = False
         try:
-            with evaluating(module):
-                module(*(one[:1] if isinstance(one, Tensor) else one for one in given))
+            with evaluating(self._module):
+                self._module(self._placement.lay_out(images[:2]).float())
         finally:
             self.inside = True
             for hook in hooks:
                 hook.remove()
-        images = max(len(given[0]), kernels.LEAST_TILES)  # later batches may be larger
-        kernels.prepare(
-            [kernel for part, size in seen.items() for kernel in _kernels(part, (images, *size[1:]))],
-            self.tell,
-        )
+        most = max(len(images), kernels.LEAST_TILES)  # later batches may be larger
+        wanted = [one for part, size in seen.items() for one in _kernels(part, (most, *size[1:]))]
+        kernels.prepare(wanted, self.tell)
 
 
 @contextmanager

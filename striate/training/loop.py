@@ -1,8 +1,7 @@
 """``fit``: epochs, steps, evaluation, checkpoints, and what happens when it must stop.
 
 What a step does depends on the seed and on the step's number, never on how many processes it took to get
-there; therefore a run that was killed and resumed ends with the same weights, bit for bit, as one that
-was not.
+there; therefore a run that was killed and resumed ends with the same weights, bit for bit.
 """
 
 from __future__ import annotations
@@ -19,7 +18,7 @@ from torch import Tensor, nn
 from striate.errors import CheckpointError, TrainingError
 from striate.training import events, fine_tuning, monitor, synced_norm
 from striate.training.compiler import compiled_if_it_can_be
-from striate.training.convolution import own_convolutions
+from striate.training.convolution import Changed, own_convolutions
 from striate.training.device import Placement, place, told
 from striate.training.evaluate import Evaluation, evaluate_together
 from striate.training.interruption import Interruption
@@ -113,7 +112,8 @@ def fit(
         reporter = Reporter(state, settings, settings.epochs * len(train), heard, clock)
         own.tell = reporter.compiling
         objective = objective or Objective(label_smoothing=settings.label_smoothing)
-        return _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock).run(resume)
+        fit = _Fit(train, val, settings, objective, placement, state, reporter, tuning, clock, own)
+        return fit.run(resume)
 
 
 class _Stop(Exception):  # noqa: N818 - not an error: it carries Ctrl-C out of the loops
@@ -134,11 +134,12 @@ class _Fit:
         reporter: Reporter,
         tuning: fine_tuning.FineTuning,
         clock: Callable[[], float],
+        own: Changed,
     ) -> None:
         self.train, self.val, self.settings, self.placement = train, val, settings, placement
         self.objective = objective
         self.state, self.reporter, self.tuning, self.clock = state, reporter, tuning, clock
-        self.module, self.team = state.module, state.team
+        self.module, self.team, self.own = state.module, state.team, own
         self.forward: nn.Module = state.module
         self.layers = LayerWatch(state.module)
         self.interruption = Interruption()
@@ -187,6 +188,7 @@ class _Fit:
         """Check that network and data fit, and let the network start from the images if it can."""
         batches = self.train.epoch(0)
         images, labels = next(batches)
+        self.own.prepare(images)
         check_fit(self.module, images, labels, self.placement, self.objective)
         initialise = getattr(self.module, "initialise_from", None)
         if initialise is None or not self.team.leads:
@@ -246,6 +248,7 @@ class _Fit:
 
     def _step(self, images: Tensor, labels: Tensor) -> None:
         state = self.state
+        self.own.prepare(images)  # of a run that is resumed
         seed_step(self.settings.seed, state.step)
         labels = labels.to(self.placement.device, non_blocking=True)
         lr = self.reporter.lr(state.step)
@@ -288,8 +291,7 @@ class _Fit:
     def _save(self) -> None:
         """A checkpoint, but never one with weights that are not numbers."""
         self.reporter.require_finite_weights()
-        path = self.state.save()
-        if path is not None:
+        if (path := self.state.save()) is not None:
             self.reporter.emit(events.CheckpointSaved(self.state.epoch, self.state.step, path))
 
     def _stop_if_asked(self, _: object = None) -> None:

@@ -71,7 +71,7 @@ def range_test(
     rates: list[float] = []
     losses: list[float] = []
     running = 0.0
-    with prepared(placement), own_convolutions(module, placement):
+    with prepared(placement), own_convolutions(module, placement) as own:
         module = placement.move(module)
         batches = _endless(train)
         first = next(batches, None)
@@ -79,6 +79,7 @@ def range_test(
             raise TrainingError(
                 "There is no whole batch to train on: give more images, or a smaller batch_size."
             )
+        own.prepare(first[0])
         check_fit(module, first[0], first[1], placement, objective)
         tuning = fine_tuning.plan(
             module, None, replace(settings, freeze=None, head_epochs=0, first_layer_lr=1.0)

@@ -10,7 +10,7 @@ from torch import nn
 
 from striate.engine.target import host
 from striate.training import kernels
-from striate.training.convolution import own_convolutions
+from striate.training.convolution import _kernels, own_convolutions
 from striate.training.device import Placement, place
 from striate.training.settings import TrainSettings
 
@@ -174,3 +174,23 @@ def test_other_processors_are_left_to_torch(monkeypatch):
     kernels.level.cache_clear()
     assert kernels.level() is None
     kernels.level.cache_clear()
+
+
+def test_kernels_are_compiled_together_and_this_is_said_once(tmp_path, monkeypatch):
+    monkeypatch.setenv("STRIATE_CACHE", str(tmp_path))
+    kernels.functions.cache_clear()  # as in a new process
+    module, x = nn.Sequential(nn.Conv2d(32, 64, 3, padding=1), nn.ReLU()), torch.randn(8, 32, 7, 7)
+    heard = []
+    with own_convolutions(module, HERE) as own:
+        own.tell = heard.append
+        own.prepare(x)
+        own.prepare(x)
+        missing = kernels.functions().missing
+        wanted = _kernels(module[0], tuple(x.shape))
+        assert len(wanted) == 5 and not missing(
+            wanted
+        )  # of two sums a kernel and its weights', of one a kernel
+        before = dict(kernels.functions()._addresses)
+        module(x.requires_grad_()).sum().backward()
+        assert kernels.functions()._addresses == before
+    assert heard == [5]

@@ -142,6 +142,9 @@ class Batch(Kernel):
                 masked = to.and_(to.bitcast(one, held.type), to.and_(held, kept))
                 return to.bitcast(masked, one.type)
 
+            for i in range(0 if edge else n):  # what the second tile from here will read anew
+                for j in range(2 * scheme.m, 3 * scheme.m):
+                    to.prefetch(given, to.plus(at, i * row + j * pixel), near=3)
             made = [rows_times(to, bt, [value(i, j) for i in range(n)]) for j in range(n)]
             for i in range(n):
                 for j, result in enumerate(rows_times(to, bt, [column[i] for column in made])):
@@ -195,6 +198,9 @@ class Batch(Kernel):
                 )
                 for j in range(n)
             ]
+            for i in range(0 if edge else scheme.m):  # where the next tile will be
+                for j in range(scheme.m, 2 * scheme.m):
+                    to.prefetch(result, to.plus(channel, i * row + j * target.channels), near=3, write=True)
             shift = to.get(bias, channel)
             made = [columns_times(to, at, [column[i] for column in columns]) for i in range(scheme.m)]
             for i, values in enumerate(made):
