@@ -47,24 +47,24 @@ def test_wrong_commands_are_answered(arguments, message):
     assert done.exit_code != 0 and message in f"{done.output} {done.exception}"
 
 
-def folder_of(tmp_path, **config):
-    save_file(striate.create("shufflenet_v2_x0_5", classes=3).state_dict(), tmp_path / "model.safetensors")
+def folder_of(tmp_path, name="resnet20_cifar", **config):
+    save_file(striate.create(name, classes=3).state_dict(), tmp_path / "model.safetensors")
     cfg = {"input_size": [3, 32, 32], "interpolation": "bilinear", "crop_pct": 1.0, "crop_mode": "squash"}
-    config = {"architecture": "shufflenet_v2_x0_5", "num_classes": 3, "pretrained_cfg": cfg} | config
+    config = {"architecture": name, "num_classes": 3, "pretrained_cfg": cfg} | config
     (tmp_path / "config.json").write_text(json.dumps(config))
     return tmp_path
 
 
 def test_a_folder_of_timm_names_the_classes(tmp_path, photographs):
     folder = folder_of(tmp_path, label_names=["cat", "dog", "owl"])
-    found = striate.predict("shufflenet_v2_x0_5", [photographs], weights=folder, top=3)
+    found = striate.predict("resnet20_cifar", [photographs], weights=folder, top=3)
     assert {label for label, _ in found[0].top} == {"cat", "dog", "owl"} and len(found) == 2
     with pytest.raises(ArgumentError, match=r"each of the network's 3 classes, got .*, which names 1"):
-        striate.predict("shufflenet_v2_x0_5", [photographs], weights=folder_of(tmp_path, label_names=["cat"]))
+        striate.predict("resnet20_cifar", [photographs], weights=folder_of(tmp_path, label_names=["cat"]))
 
 
 def test_a_mere_file_is_taken_as_usual_and_this_is_said(tmp_path, photographs):
-    file = folder_of(tmp_path) / "model.safetensors"
+    file = folder_of(tmp_path, "shufflenet_v2_x0_5") / "model.safetensors"
     with pytest.warns(
         WeightsWarning, match=r"87.5% of the shorter side are taken at 224x224, with mean \(0.485"
     ):

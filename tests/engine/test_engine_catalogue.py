@@ -12,7 +12,7 @@ from striate.capture import capture
 from striate.graph.fold import fold_batch_norm
 from striate.models import card, create, minimum_size
 
-IN_SHORT = {"lenet5", "resnet18", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5", "googlenet"}
+IN_SHORT = {"lenet5", "resnet18", "squeezenet1_1", "mobilenet_v2", "shufflenet_v2_x0_5"}
 NETWORKS = [
     name if name in IN_SHORT else pytest.param(name, marks=pytest.mark.long)
     for name in smallest_of_each_family(most_parameters=30_000_000)

@@ -11,13 +11,13 @@ import numpy as np
 import pytest
 import skimage.data
 import sklearn.datasets
-from journey_world import answer, striate, within
+from journey_world import answer, within
 from PIL import Image
 
 ROWS, COLUMNS = 4, 7
 LEARNED, TESTED = 20, 8  # of the 28 tiles of each picture
 SIDE = 96
-SUBJECTS = (4, pytest.param(7, marks=pytest.mark.long))
+SUBJECTS = (3, pytest.param(7, marks=pytest.mark.long))
 
 
 def pictures() -> dict[str, np.ndarray]:
@@ -50,7 +50,7 @@ def photographs(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
 
 def test_twenty_photographs_a_class_are_enough(photographs: Path) -> None:
     run = photographs.parent / "run"
-    done = striate("train", photographs, "--run", "run", cwd=photographs.parent)
+    done = within("train", photographs, "--run", "run", cwd=photographs.parent)
     assert done.returncode == 0, done.stderr.decode()
     assert b"Fine-tunes efficientnet_lite0 from the weights that it learned on ImageNet" in done.stderr
     result, settings = (json.loads((run / name).read_text()) for name in ("result.json", "settings.json"))
