@@ -11,7 +11,8 @@ From a network to an answer:
     program      loaded, packed, callable                crew      threads that wait for work
     stored       a program as one file on the disk       ready     code and weights in memory
     stretch      steps that run in one call              entry     how a thread enters machine code
-    buffers      values, written and read there
+    buffers      values, written and read there         sections  how many images at a time
+    schedule     steps for some images, as rows
     definition   a bundle's network, folded              trial     the network on which kernels are checked
     drive        what each thread runs                   trust     the check before the first answer
     table        net.plan()                              threads   how many

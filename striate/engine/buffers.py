@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from bisect import bisect
 from collections.abc import Mapping
+from itertools import accumulate
 from typing import Any
 
 from numpy.typing import NDArray
 
-from striate.engine.memory import allocate, guarded
-from striate.engine.steps import Plan
+from striate.engine.memory import Life, allocate, arrange, guarded
+from striate.engine.steps import Plan, Section
 
 Array = NDArray[Any]
 
@@ -16,24 +18,58 @@ Array = NDArray[Any]
 class Buffers:
     """Empty until ``replace`` makes room."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, threads: int) -> None:
         self.plan = plan
+        self._again, self._threads = _again(plan), threads
+        self._across = _across(plan, self._again)
         self.arena: dict[str, Array] = {}
         self._views: dict[str, Array] = {}  # of values, as NumPy sees them
         self._ports: dict[str, Array | None] = {}  # ... and as their user does
+        self._images = 0
 
     def replace(self, images: int) -> None:
         """Other memory, for so many images."""
-        plan = self.plan
+        plan, self._images = self.plan, images
+        counts = {name: self.images_of(name) for name in plan.sizes}
+        places = plan.places
         if guarded():
-            self.arena = {name: allocate(size * images) for name, size in plan.sizes.items()}
-        else:
-            whole = allocate(max(1, plan.arena * images))
             self.arena = {
-                name: whole[plan.places[name] * images :][: size * images]
+                name: allocate(size * counts[name] * self._hands(name))[: size * counts[name]]
+                for name, size in plan.sizes.items()
+            }
+        else:
+            rooms = [counts[name] * self._hands(name) for name in plan.sizes]
+            whole = kept = allocate(max(1, plan.arena * max(rooms, default=1)))
+            if any(name in self._again for name in plan.sizes):
+                places = {**places, **self._across[0]}
+                kept = allocate(max(1, self._across[1] * images))
+            self.arena = {
+                name: (whole if name in self._again else kept)[places[name] * counts[name] :][
+                    : size * counts[name]
+                ]
                 for name, size in plan.sizes.items()
             }
         self._views, self._ports = {}, {}
+
+    def images_of(self, root: str) -> int:
+        """For how many images a value has room: those of a section, where its buffer lives in one alone."""
+        section = self._again.get(self.plan.buffers.get(root, root))
+        return self._images if section is None else min(self._images, section.images)
+
+    def steps_of(self, root: str) -> tuple[int, int, int]:
+        """How far a value lies behind itself for the next image, or, where memory is used again for that, for
+        the next thread, and if there is room for one image more."""
+        name = self.plan.buffers.get(root, root)
+        if name not in self._again:
+            return self.plan.sizes[name], 0, 0
+        if guarded():
+            return 0, self.arena[name].size, 0
+        return 0, self.plan.arena * self.images_of(name), self.plan.places[name]
+
+    def _hands(self, name: str) -> int:
+        """Threads that have such a buffer of their own."""
+        section = self._again.get(name)
+        return self._threads if section is not None and section.own else 1
 
     def memory(self, root: str) -> Array:
         return self.arena[self.plan.buffers.get(root, root)]
@@ -76,3 +112,24 @@ class Buffers:
         if root not in self._views:
             self._views[root] = self.plan.layouts[root].view(self.memory(root))
         return self._views[root]
+
+
+def _sections(plan: Plan) -> dict[str, tuple[int, int]]:
+    """The first and last section that touches each buffer; of those that not only compiled steps touch, -1
+    and the number of all."""
+    ends = list(accumulate(section.steps for section in plan.sections))
+    everywhere = dict.fromkeys(plan.sizes, (-1, len(ends)))
+    spans = plan.spans().items() if ends else ()
+    return everywhere | {name: (bisect(ends, first), bisect(ends, last)) for name, (first, last) in spans}
+
+
+def _again(plan: Plan) -> dict[str, Section]:
+    """Buffers that live in one section alone, and are used again for its next images."""
+    found = _sections(plan).items()
+    return {name: plan.sections[first] for name, (first, last) in found if first == last}
+
+
+def _across(plan: Plan, again: Mapping[str, Section]) -> tuple[dict[str, int], int]:
+    """Places of all other buffers, and the memory that they need together."""
+    spans = {name: span for name, span in _sections(plan).items() if name not in again}
+    return arrange({name: Life(plan.sizes[name], *span) for name, span in spans.items()})

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FIELDS = 5  # int64 numbers that tell ``drive`` a step: entry, buffers, units, whole batch, wait
+FIELDS = 7  # int64 numbers that tell ``drive`` a step: entry, buffers, units, whole batch, wait, images, hand
 DRIVER = "striate_drive"  # its name in object code
 
 

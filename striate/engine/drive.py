@@ -2,10 +2,12 @@
 
     void drive(steps, count, images, thread, threads, scratch, arrived, yield)
 
-Each step is five numbers: entry, buffers, units, whole batch, wait. A thread takes its share of the units;
-where ``wait`` is set, all threads meet before anyone goes on. Meeting is an atomic counter: after its n-th
-meeting every thread has added n, so the counter has reached n * threads. Who waits spins for microseconds
-and then offers the processor to others, since the thread it waits for may need exactly this core.
+Each step is seven numbers: entry, buffers, units, whole batch, wait, images (0: those of the call), hand. A
+thread takes its share of the units, or all if it is the n-th of a step whose ``hand`` is n; where ``wait`` is
+set, all threads meet before anyone goes on. Meeting is an atomic counter: after its n-th meeting every thread
+has added n, so the counter has reached n * threads. Who waits spins for microseconds and then offers the
+processor to others, since the thread it waits for may need exactly this core. Where fewer threads came than
+were thought of, each is several hands.
 """
 
 from __future__ import annotations
@@ -50,13 +52,18 @@ def _module(target: Target) -> ir.Module:
         place = to.add(to.mul(step, _int(FIELDS)), _int(number))
         return to.load(to.gep(steps, [place], source_etype=I64), typ=I64)
 
-    units, whole = field(2), to.icmp_signed("!=", field(3), _int(0))
-    total = to.select(whole, units, to.mul(units, images))
-    low = to.sdiv(to.mul(total, thread), threads)
-    high = to.sdiv(to.mul(total, to.add(thread, _int(1))), threads)
+    units, whole, own = field(2), to.icmp_signed("!=", field(3), _int(0)), field(5)
+    seen = to.select(to.icmp_signed("==", own, _int(0)), images, own)
+    total = to.select(whole, units, to.mul(units, seen))
+    hand, shared = field(6), to.icmp_signed("==", field(6), _int(0))
+    mine = to.icmp_signed("==", to.srem(to.sub(hand, _int(1)), threads), thread)
+    parts, part = to.select(shared, threads, _int(1)), to.select(shared, thread, _int(0))
+    total = to.select(to.or_(shared, mine), total, _int(0))
+    low = to.sdiv(to.mul(total, part), parts)
+    high = to.sdiv(to.mul(total, to.add(part, _int(1))), parts)
     with to.if_then(to.icmp_signed("<", low, high)):
         code = to.inttoptr(field(0), entry.as_pointer())
-        to.call(code, [to.inttoptr(field(1), POINTER), low, high, images, scratch])
+        to.call(code, [to.inttoptr(field(1), POINTER), low, high, seen, scratch])
     wait = to.and_(to.icmp_signed("!=", field(4), _int(0)), to.icmp_signed(">", threads, _int(1)))
     now = to.select(wait, to.add(met, _int(1)), met)
     with to.if_then(wait):

@@ -100,7 +100,7 @@ class Functions:
         self.prepare([call.kernel for call in calls])
         tables = [np.array(call.addresses, np.int64) for call in calls]
         rows = [
-            (self._addresses[call.kernel], table.ctypes.data, call.units, 1, 1)
+            (self._addresses[call.kernel], table.ctypes.data, call.units, 1, 1, 0, 0)
             for call, table in zip(calls, tables, strict=True)
         ]
         steps = np.array(rows, np.int64).reshape(-1, FIELDS)

@@ -20,6 +20,7 @@ from striate.engine.layout import Layout, joined
 from striate.engine.lower import Lowering
 from striate.engine.memory import Life, arrange
 from striate.engine.padding import settled
+from striate.engine.sections import sections_of
 from striate.engine.stage import Move, Outside, Stage, Value
 from striate.engine.steps import Plan, Step
 from striate.graph.graph import Graph, Shape
@@ -83,7 +84,7 @@ class _Planning:
             if name in self.lowering.values:
                 live(self.lowering.values[name].root, len(self.items))
         places, arena = arrange(lives)
-        return Plan(
+        plan = Plan(
             tuple(steps),
             self.lowering.values,
             layouts,
@@ -96,6 +97,7 @@ class _Planning:
             self.lowering.graph.outputs,
             self._from_bytes(layouts),
         )
+        return replace(plan, sections=sections_of(plan, self.settings))
 
     def _from_bytes(self, layouts: Mapping[str, Layout]) -> dict[bool, Part]:
         scaling = self.settings.scaling

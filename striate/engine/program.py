@@ -13,16 +13,17 @@ import numpy as np
 
 from striate.engine.buffers import Array, Buffers
 from striate.engine.choose import Part
-from striate.engine.compiled import DRIVER, FIELDS, Operand, OutOfBoundsError
+from striate.engine.compiled import DRIVER, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
 from striate.engine.entry import GIVE_WAY, PROTOTYPE
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.scaling import channels_last
+from striate.engine.schedule import Entry, Schedule
 from striate.engine.stage import Outside
 from striate.engine.steps import Plan, Step
-from striate.engine.stretch import Stretch, stretches_of, with_bytes
+from striate.engine.stretch import Stretch, stretches_of
 from striate.engine.target import Target
 from striate.engine.threads import Limit
 
@@ -66,19 +67,17 @@ class Program:
         self.ready = ready
         self.loaded = Loaded(ready.codes, target)
         self._drive = PROTOTYPE(self.loaded.addresses[DRIVER])
-        self._table = np.zeros((1 + len(steps), FIELDS), np.int64)  # the first row: from bytes to the input
         self._stretches = stretches_of(plan.steps)
-        self._with_bytes = with_bytes(self._stretches)
+        self._entries: list[Entry] = []
+        self._schedules: dict[int, Schedule] = {}  # by number of images
         self._readers: dict[bool, tuple[int, Array, Array]] = {}  # of bytes: their number, addresses, a row
-        self._reader: Array | None = None  # whose row is the table's first
         self._steps = steps
-        self.buffers = Buffers(plan)
+        self.buffers = Buffers(plan, threads)
         self._shorts: dict[int, Short | None] = {}  # by number of images
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
         self._arrived = np.zeros(16, np.int64)
-        self._start = self._table.ctypes.data + 8 * FIELDS
         self._meeting = self._arrived.ctypes.data
         self._own = [scratch.ctypes.data for scratch in self._scratch]
         self._work = sum(step.part.kernel.multiply_adds for step in steps)
@@ -115,7 +114,8 @@ class Program:
                 if short.run is not None:
                     short.run()
                 else:
-                    self._run(self._stretches[0], images)  # type: ignore[arg-type]  # the only one
+                    schedule = self._schedule(images)
+                    self._run(schedule, schedule.stretches[0])  # type: ignore[arg-type]  # the only one
                 return tuple([result.copy() for result in short.results])
         return self._piece({self.plan.inputs[0]: x}, self.plan.outputs)
 
@@ -130,8 +130,8 @@ class Program:
             return None
         alone, run = self._hands(images) == 1, None
         if alone:
-            (stretch,) = self._stretches
-            run = partial(self._drive, *self._arguments(stretch, images, 0, 1))  # type: ignore[arg-type]
+            schedule = self._schedule(images)
+            run = partial(self._drive, *self._arguments(schedule, schedule.stretches[0], 0, 1))  # type: ignore[arg-type]
         return Short(port[:images], run, tuple(found))
 
     def _piece(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
@@ -139,10 +139,11 @@ class Program:
         with self._lock:
             self._make_room(max(1, images))
             host: dict[str, Array] = dict(self.plan.constants)
-            stretches = self._stretches
+            schedule = self._schedule(max(1, images))
+            stretches = schedule.stretches
             for name, x in inputs.items():
                 if x.dtype == np.uint8 and self.plan.from_bytes:
-                    x, stretches = self._offer(x, images), self._with_bytes
+                    x, stretches = self._offer(x, images, schedule), schedule.with_bytes
                 else:
                     host[name] = np.asarray(x, np.float32)
                     self.buffers.write(name, host[name])
@@ -150,10 +151,10 @@ class Program:
                 if isinstance(stretch, Outside):
                     self._outside(stretch, host, images)
                 else:
-                    self._run(stretch, images)
+                    self._run(schedule, stretch)
             return tuple(self.buffers.read(name, host, images) for name in outputs)
 
-    def _offer(self, x: Array, images: int) -> Array:
+    def _offer(self, x: Array, images: int, schedule: Schedule) -> Array:
         """Images of bytes (N, C, H, W), from which a step before all others makes the input. It reads what is
         returned, where that lies, so that must be kept for as long."""
         last = channels_last(x)
@@ -163,30 +164,29 @@ class Program:
         if x.size != size * images:
             raise OutOfBoundsError("images of bytes have another size than the program's")
         addresses[0] = x.ctypes.data
-        if self._reader is not row:
-            self._table[0], self._reader = row, row
+        schedule.table[0] = row
         return x
 
     # --- steps --------------------------------------------------------------------------------------------
 
-    def _run(self, stretch: Stretch, images: int) -> None:
-        hands = self._hands(images)
+    def _run(self, schedule: Schedule, stretch: Stretch) -> None:
+        hands = self._hands(schedule.images)
         self._arrived[0] = 0
         if hands == 1:
-            self._share(stretch, images, 0, 1)
+            self._share(schedule, stretch, 0, 1)
         else:
-            self._crew.run(partial(self._share, stretch, images), hands)
+            self._crew.run(partial(self._share, schedule, stretch), hands)
 
     def _hands(self, images: int) -> int:
         return self._threads if self._work * images >= WORTH_SHARING else 1
 
-    def _share(self, stretch: Stretch, images: int, hand: int, hands: int) -> None:
+    def _share(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> None:
         """One thread's share of a stretch; the GIL is free meanwhile."""
-        self._drive(*self._arguments(stretch, images, hand, hands))
+        self._drive(*self._arguments(schedule, stretch, hand, hands))
 
-    def _arguments(self, stretch: Stretch, images: int, hand: int, hands: int) -> tuple[int, ...]:
-        start = self._start + 8 * FIELDS * stretch.first
-        return start, stretch.count, images, hand, hands, self._own[hand], self._meeting, GIVE_WAY
+    def _arguments(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> tuple[int, ...]:
+        own = schedule.images, hand, hands, self._own[hand], self._meeting, GIVE_WAY
+        return schedule.address(stretch), stretch.count, *own
 
     def measure(self, repeats: int = 5) -> list[float]:
         """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.
@@ -195,11 +195,12 @@ class Program:
         """
         with self._lock:
             self._make_room(1)
+            schedule = self._schedule(1)
             best = [float("inf")] * len(self._steps)
             for _ in range(repeats):
                 for number in range(len(self._steps)):
                     start = perf_counter()
-                    self._share(Stretch(number, 1), 1, 0, 1)
+                    self._share(schedule, Stretch(number, 1), 0, 1)
                     best[number] = min(best[number], perf_counter() - start)
             return best
 
@@ -207,9 +208,10 @@ class Program:
         """All steps once for one image, on all threads, with whatever lies in memory."""
         with self._lock:
             self._make_room(1)
-            for stretch in self._stretches:
+            schedule = self._schedule(1)
+            for stretch in schedule.stretches:
                 if isinstance(stretch, Stretch):
-                    self._run(stretch, 1)
+                    self._run(schedule, stretch)
 
     def touch(self, root: str) -> None:
         """Read a value of one image, so that it is as near as if it had just been written."""
@@ -227,8 +229,9 @@ class Program:
         rows = {number: row for row, number in enumerate(compiled)}
         with self._lock:
             self._make_room(1)
+            schedule = self._schedule(1)
             for number in compiled[: rows[min(layers)] if layers else 0]:  # zeros around the input
-                self._share(Stretch(rows[number], 1), 1, 0, 1)
+                self._share(schedule, Stretch(rows[number], 1), 0, 1)
             for first, steps in layers.items():
                 parts = [self._steps[rows[number]] for number in steps]
                 end = parts[0].covers[-1]
@@ -237,7 +240,7 @@ class Program:
                     if name in given:
                         self.buffers.write(name, given[name])
                 for number in steps:
-                    self._share(Stretch(rows[number], 1), 1, 0, 1)
+                    self._share(schedule, Stretch(rows[number], 1), 0, 1)
                 yield first, end, self.buffers.read(end, {}, 1)
 
     def _outside(self, item: Outside, host: dict[str, Array], images: int) -> None:
@@ -259,28 +262,38 @@ class Program:
             return
         self._images = 0  # until all is in place: a child may be forked in between
         self.buffers.replace(images)
-        self._shorts, self._tables = {}, []
-        for row, step in zip(self._table[1:], self._steps, strict=True):
-            operands = step.part.kernel.operands
-            addresses = np.array([self._address(step.part, o, images) for o in operands], np.int64)
-            self._tables.append(addresses)
-            row[:] = self._row(step.part, addresses)
+        self._shorts, self._schedules = {}, {}
+        self._entries = [self._entry(step.part) for step in self._steps]
         for last, part in self.plan.from_bytes.items():
             source, target = part.kernel.operands
-            addresses = np.array([0, self._address(part, target, images)], np.int64)
-            self._readers[last] = source.size, addresses, np.array(self._row(part, addresses), np.int64)
+            addresses = np.array([0, self._address(part, target)[0]], np.int64)
+            code, kernel = self.loaded.addresses[part.kernel.symbol], part.kernel
+            row = code, addresses.ctypes.data, kernel.units, kernel.whole_batch, part.wait, 0, 0
+            self._readers[last] = source.size, addresses, np.array(row, np.int64)
         self._images = images
 
-    def _row(self, part: Part, addresses: Array) -> tuple[int, ...]:
-        code, kernel = self.loaded.addresses[part.kernel.symbol], part.kernel
-        return code, addresses.ctypes.data, kernel.units, kernel.whole_batch, part.wait
+    def _schedule(self, images: int) -> Schedule:
+        if images not in self._schedules:
+            entries, sections = self._entries, self.plan.sections
+            hands = self._hands(images)
+            self._schedules[images] = Schedule(entries, sections, self._stretches, images, hands)
+        return self._schedules[images]
 
-    def _address(self, part: Part, operand: Operand, images: int) -> int:
-        """Where the operand lies, if it has the size that the kernel's addresses were proved for."""
+    def _entry(self, part: Part) -> Entry:
+        code, kernel = self.loaded.addresses[part.kernel.symbol], part.kernel
+        places = [self._address(part, operand) for operand in kernel.operands]
+        return Entry(code, np.array(places, np.int64), kernel.units, kernel.whole_batch, part.wait)
+
+    def _address(self, part: Part, operand: Operand) -> tuple[int, int, int, int]:
+        """Where the operand lies, if it has the size that the kernel's addresses were proved for; how many
+        bytes further for the next image, for the next thread, and with room for one image more."""
         if operand.name in part.constants:
-            buffer, images = part.constants[operand.name], 1
+            buffer, images, steps = part.constants[operand.name], 1, (0, 0, 0)
         else:
-            buffer = self.buffers.memory(part.values[operand.name])
+            name = part.values[operand.name]
+            buffer, images = self.buffers.memory(name), self.buffers.images_of(name)
+            steps = self.buffers.steps_of(name)
         if buffer.size != operand.size * images:
             raise OutOfBoundsError(f"{operand.name} of {part.kernel.family} has another size than its buffer")
-        return int(buffer.ctypes.data)
+        further, thread, room = (buffer.itemsize * step for step in steps)
+        return int(buffer.ctypes.data), further, thread, room

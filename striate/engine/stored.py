@@ -34,7 +34,7 @@ from striate.engine.memory import allocate, guarded
 from striate.engine.program import Program
 from striate.engine.ready import Ready
 from striate.engine.stage import Outside, Value
-from striate.engine.steps import Plan, Step
+from striate.engine.steps import Plan, Section, Step
 from striate.engine.target import Target
 from striate.errors import StriateError
 from striate.graph.store import op_from_json, op_to_json
@@ -219,6 +219,7 @@ def _head(plan: Plan, ready: Ready, rest: _Rest) -> dict[str, Any]:
         "inputs": plan.inputs,
         "outputs": plan.outputs,
         "from_bytes": [(last, part(one)) for last, one in plan.from_bytes.items()],
+        "sections": [asdict(section) for section in plan.sections],
         "codes": {symbol: rest.put(code) for symbol, code in ready.codes.items()},
     }
 
@@ -259,6 +260,7 @@ def _revived(head: Mapping[str, Any], weights: Array, rest: bytes) -> tuple[Plan
         tuple(head["inputs"]),
         tuple(head["outputs"]),
         {last: part(one) for last, one in head["from_bytes"]},
+        tuple(Section(**section) for section in head["sections"]),
     )
     return plan, Ready(
         {symbol: rest[at : at + size] for symbol, (at, size) in head["codes"].items()}, weights

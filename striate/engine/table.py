@@ -20,7 +20,7 @@ from striate.engine.target import Target
 
 HEADS = (
     *("layer", "kernel", "tile", "million multiply-adds", "KB of weights"),
-    *("chosen by", "ms predicted", "ms", "of peak", "error"),
+    *("chosen by", "images", "ms predicted", "ms", "of peak", "error"),
 )
 
 
@@ -31,6 +31,8 @@ class Line:
     ``chosen``: by the model or by measurement, of how many forms; empty where there was no choice.
     ``error``: relative, of the layers that end here, against float64 on the same inputs.
     ``storage``: "bf16" where weights are rounded to that in memory, "fp32" where they are as they were given.
+
+    ``images``: of a batch, that pass through this step and its neighbours together; None: all of them.
 
     ``multiply_adds`` are those carried out, not those of the definition; ``weight_bytes``: as packed.
     """
@@ -46,6 +48,7 @@ class Line:
     chosen: str = ""
     predicted: float | None = None
     storage: str = "fp32"
+    images: int | None = None
 
     def cells(self) -> tuple[str, ...]:
         others = f" +{len(self.layers) - 1}" if len(self.layers) > 1 else ""
@@ -56,6 +59,7 @@ class Line:
             f"{self.multiply_adds / 1e6:.1f}" if self.multiply_adds else "",
             f"{self.weight_bytes / 1024:.0f}{self._stored}" if self.weight_bytes else "",
             self.chosen,
+            f"{self.images}" if self.images else "",
             f"{self.predicted * 1e3:.3f}" if self.predicted else "",
             f"{self.seconds * 1e3:.3f}" if self.seconds is not None else "",
             f"{self.share:.0%}" if self.share else "",
@@ -99,6 +103,7 @@ def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping
     """
     seconds = iter(program.measure() if measure else [])
     peak = measured_peak(target) if measure else None
+    together = (section.images for section in program.plan.sections for _ in range(section.steps))
     lines = []
     for number, step in enumerate(program.plan.steps):
         if not isinstance(step, Step):
@@ -118,6 +123,7 @@ def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping
             step.part.why,
             step.part.cycles * 2 * target.lanes / peak if peak and step.part.cycles else None,
             kernel.storage,
+            next(together, None),
         )
         lines.append(Line(step.covers, *told))
     return Table(tuple(lines), 4 * program.plan.arena, f"{target.name} ({target.cpu})")

@@ -12,15 +12,18 @@ from striate.engine.kernels.dense import Dense
 from striate.engine.kernels.direct import Direct
 from striate.engine.kernels.gate import GatedWeights
 from striate.engine.kernels.grouped import Grouped
+from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import Matrix
 from striate.engine.kernels.opening import Opening, opening_cycles
 from striate.engine.kernels.packed import Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
 from striate.engine.kernels.strassen import Strassen, strassen_cycles
-from striate.engine.kernels.tile import LATENCY, LOAD, PER_TILE, direct_cycles, rate, winograd_cycles
+from striate.engine.kernels.tile import FRESH, LATENCY, LOAD, PER_TILE, direct_cycles, rate, winograd_cycles
 from striate.engine.kernels.winograd_forms import Product, Tiles
 from striate.engine.target import Target
+
+HIDDEN = 0.2  # of the time in which weights arrive, what is not hidden behind sums
 
 
 @singledispatch
@@ -100,6 +103,28 @@ def _(kernel: PairKernel, machine: Target) -> float:
     made = product_cycles(pixels, panels.blocks, panels.channels, panels.tile, panels.lanes)
     turns = kernel.strips * kernel.strip * -(-kernel.target.width // kernel.tile) * panels.blocks
     return made + turns * _row(kh, kw, kernel.window.stride[1], kernel.tile, 1)
+
+
+@singledispatch
+def once(kernel: Kernel, machine: Target) -> float:
+    """Cycles that do not become more with the images of one call: mostly weights, asked for meanwhile."""
+    size = sum(4 * operand.size for operand in kernel.operands if operand.shared)
+    return HIDDEN * size / rate(size)
+
+
+@once.register
+def _(kernel: Dense, machine: Target) -> float:
+    return cycles(kernel, machine)
+
+
+@once.register
+def _(kernel: Product, machine: Target) -> float:
+    scheme = kernel.scheme
+    size = 4 * scheme.operands()[0].size
+    if not scheme.fresh:
+        return HIDDEN * size / rate(size)
+    vectors = scheme.source.channels * scheme.groups * scheme.tile[1] * scheme.n**2
+    return size / rate(size) + vectors * FRESH
 
 
 def _row(kh: int, kw: int, step: int, across: int, seen: int) -> float:
