@@ -13,7 +13,7 @@ from striate.engine.kernels.gradient_winograd import TAPS, WinogradGradient
 
 Pair = tuple[int, int]
 LANES = 8
-MANY, SOME = 128, 32  # tiles at a time: of whole images, of a part of one
+MANY, SOME = 64, 32  # tiles at a time: of whole images, of a part of one
 PIXELS = 112  # at a time
 LEAST = 16  # channels that are worth Winograd's transforms
 SIDE = 64  # channels of a block, whose sums should be near
