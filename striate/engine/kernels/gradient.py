@@ -19,6 +19,8 @@ from striate.engine.kernels.channels_last import together
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE
 
+LANES = 16  # of the widest vectors
+
 
 @dataclass(frozen=True)
 class Span:
@@ -155,6 +157,12 @@ def transposed(to: Emitter, vectors: list[Vector]) -> list[Vector]:
     """As many vectors as they have lanes, rows made columns."""
     wide = together(to, vectors)
     return [to.pick(wide, wide, range(i, i + to.lanes)) for i in range(0, to.lanes**2, to.lanes)]
+
+
+def apart(channels: int) -> int:
+    """From pixel to pixel: an odd number of cache lines, so that pixels do not share places in the cache."""
+    lines = -(-channels // LINE)
+    return (lines + (lines + 1) % 2) * LINE
 
 
 def copy(to: Emitter, source: Memory, at: Number, target: Memory, place: Number, count: int) -> None:

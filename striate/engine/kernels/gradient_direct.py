@@ -13,18 +13,10 @@ from typing import ClassVar
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number, highest
 from striate.engine.kernels.frame import clear
-from striate.engine.kernels.gradient import Portion, Rows, WeightGradient, copy, transposed
+from striate.engine.kernels.gradient import LANES, Portion, Rows, WeightGradient, apart, copy, transposed
 from striate.engine.kernels.kernel import Work
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.outer import Pixels, add_outer_products
-
-LANES = 16  # of the widest vectors
-
-
-def apart(channels: int) -> int:
-    """From pixel to pixel: an odd number of cache lines, so that pixels do not share places in the cache."""
-    lines = -(-channels // LINE)
-    return (lines + (lines + 1) % 2) * LINE
 
 
 @dataclass(frozen=True)
