@@ -120,12 +120,13 @@ def _forward_of(convolution: nn.Conv2d, changed: Changed) -> Any:
 
 
 def _numbers(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
-    """Whether these are float32 in this processor's memory, to be computed as they are."""
+    """Whether these are float32 in this processor's memory, of sizes that fit, to be computed as they are."""
     there = all(
         type(one) in (Tensor, nn.Parameter) and one.dtype == torch.float32 and one.device.type == "cpu"
         for one in (x, weight, *(() if bias is None else (bias,)))
     )
-    return there and x.dim() == 4 and len(x) > 0 and not torch.is_autocast_enabled("cpu")
+    fits = x.dim() == 4 and x.numel() > 0 and x.shape[1] == weight.shape[1]  # else torch says what is wrong
+    return there and fits and not torch.is_autocast_enabled("cpu")
 
 
 def _output(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels.Convolution | None:

@@ -112,6 +112,20 @@ def test_others_are_left_alone(layer, shape):
         assert not _is_ours(layer(torch.randn(shape, dtype=layer.weight.dtype)))
 
 
+@pytest.mark.parametrize(
+    ("shape", "message"),
+    [
+        ((8, 16, 14, 14), "16 channels"),
+        ((8, 64, 14, 14), "64 channels"),
+        ((8, 32, 0, 14), "Kernel size"),
+    ],
+)
+def test_inputs_that_do_not_fit_are_refused_by_torch(shape, message):
+    layer = nn.Conv2d(32, 64, 3)
+    with own_convolutions(layer, HERE), pytest.raises(RuntimeError, match=message):
+        layer(torch.randn(shape, requires_grad=True))
+
+
 def test_threads_change_no_bit():
     layer, x = nn.Conv2d(32, 64, 3, padding=1, bias=False), torch.randn(32, 32, 7, 7, requires_grad=True)
     threads = torch.get_num_threads()

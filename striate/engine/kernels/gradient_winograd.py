@@ -3,8 +3,8 @@
 A tile of 4 x 4 of the output's gradient, slid over the 6 x 6 inputs around it, adds to 3 x 3 taps: that is
 F(3x3, 4x4), minimal filtering with the gradient in the filter's place. The sum over tiles and images is
 taken between the transforms: at each of 36 positions M = sum of (B^T x B) * (G dY G^T) is a sum of outer
-products of channels, and A^T M A is computed once, at the end. 36 multiply-adds instead of 144, with a relative
-error of 3.4e-6 at most where the definition's is 5.8e-7; see ``toom_cook`` and docs/log.md.
+products of channels, and A^T M A is computed once, at the end. 36 multiply-adds instead of 144, with a
+relative error of 3.4e-6 at most where the definition's is 5.8e-7; see ``toom_cook`` and docs/log.md.
 
 Where a tile hangs over the edge, what lies outside is zero and left out of the transform's code: there is one
 piece of code for each way to hang over.
