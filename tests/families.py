@@ -9,6 +9,9 @@ import pytest
 
 from striate.models import card, list_models
 
+# Half a minute of a processor for one network: v3, which has the same kinds of blocks, stands for it where
+# more is done than counting.
+LONGEST = frozenset({"inception_v4_cifar"})
 SMALL_IMAGES = 64  # pixels; up to this a network is a form for small images
 
 
