@@ -74,9 +74,8 @@ class TrainingProgress(StageBars):
             case happened.Warned():
                 self.line(f"[yellow]warning:[/yellow] {_plain(event.message)}")
             case happened.Compiling():
-                self.line(
-                    f"compiling {count(event.kernels, 'kernel')} for its convolutions, kept for next time"
-                )
+                kernels = count(event.kernels, "kernel")
+                self.line(f"compiling {kernels} for the network's convolutions, kept for next time")
             case happened.BestKept():
                 self.line(
                     f"no better for {event.of - event.epoch} epochs: the weights of epoch {event.epoch} "
