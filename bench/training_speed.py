@@ -73,11 +73,11 @@ def answer(step) -> None:
         print(time.perf_counter() - began, flush=True)
 
 
-def measure(network: str, rounds: int, warm: int) -> dict:
+def measure(network: str, rounds: int, warm: int, contestants: list[str]) -> dict:
     command = [sys.executable, __file__, "--network", network, "--contestant"]
     processes = {
         kind: subprocess.Popen([*command, kind], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-        for kind in CONTESTANTS
+        for kind in contestants
     }
 
     def turn(kind: str) -> float:
@@ -85,9 +85,9 @@ def measure(network: str, rounds: int, warm: int) -> dict:
         processes[kind].stdin.flush()
         return float(processes[kind].stdout.readline())
 
-    seconds = {kind: [] for kind in CONTESTANTS}
+    seconds = {kind: [] for kind in contestants}
     for number in range(rounds + warm):
-        for kind in CONTESTANTS:
+        for kind in contestants:
             taken = turn(kind)
             if number >= warm:
                 seconds[kind].append(taken)
@@ -104,7 +104,7 @@ def measure(network: str, rounds: int, warm: int) -> dict:
             kind: round(
                 statistics.median(a / b for a, b in zip(seconds[kind], seconds["striate"], strict=True)), 3
             )
-            for kind in CONTESTANTS[:2]
+            for kind in contestants[:-1]
         },
         "seconds": seconds,
     }
@@ -116,6 +116,13 @@ def main() -> None:
     parser.add_argument("--warm", type=int, default=2, help="steps of each that do not count")
     parser.add_argument("--networks", nargs="+", default=NETWORKS)
     parser.add_argument("--out", type=Path, help="a JSON file; networks that it holds already are replaced")
+    parser.add_argument(
+        "--beside",
+        nargs="+",
+        choices=CONTESTANTS[:-1],
+        default=CONTESTANTS[:-1],
+        help="rivals: VGG-16 takes 7 GB each",
+    )
     parser.add_argument("--network")
     parser.add_argument("--contestant", choices=CONTESTANTS)
     options = parser.parse_args()
@@ -128,7 +135,7 @@ def main() -> None:
 
     found = json.loads(options.out.read_text())["measured"] if options.out and options.out.exists() else {}
     for network in options.networks:
-        found[network] = measure(network, options.rounds, options.warm)
+        found[network] = measure(network, options.rounds, options.warm, [*options.beside, "striate"])
         print(
             json.dumps({key: value for key, value in found[network].items() if key != "seconds"}), flush=True
         )
