@@ -46,31 +46,17 @@ def _of_test_images(
     folder: RunFolder, data: str | Path | None, listeners: Sequence[Listener]
 ) -> dict[str, Any] | None:
     """How the mean of the networks, and each of them, does on the test split; None where there is none."""
-    from striate.api.evaluation import measured
+    from striate.api.evaluation import images_for, measured
     from striate.data.arrays import ArraySet
-    from striate.data.catalogue import open_split
-    from striate.data.preprocess import Preprocessing
     from striate.data.source import read_source
 
     asked = read_record(folder.settings, data=dict)["data"]
-    known = read_record(folder.data, preprocessing=dict, classes=list)
-    place, task, root = str(data or asked["source"]), known.get("task"), asked.get("root")
-    source = read_source(place, task=task, root=root)
+    place, root = str(data or asked["source"]), asked.get("root")
+    source = read_source(place, task=read_record(folder.data).get("task"), root=root)
     if "test" not in (source.splits if isinstance(source, ArraySet) else source.parts):
         return None
-    preprocessing = Preprocessing.from_json(known["preprocessing"])
-    images, _ = open_split(
-        place,
-        classes=known["classes"],
-        image_size=preprocessing.image_size,
-        channels=preprocessing.channels,
-        preprocessing=preprocessing,
-        skip_bad=asked["skip_bad"],
-        split="test",
-        task=task,
-        root=root,
-        on_progress=stage(listeners, "reading test images"),
-    )
+    progress = stage(listeners, "reading test images")
+    images, _ = images_for(folder, place, "test", asked["skip_bad"], root, progress)
     found = measured(folder, images, "test")
     return {
         name: getattr(found, name)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from striate.api.extras import require_train
-from striate.api.stages import Listener, stage
+from striate.api.stages import Listener, Progress, stage
 from striate.errors import DataError, RunError, command
 from striate.runs import RunFolder, read_record
 
@@ -61,9 +61,6 @@ def evaluate(
     ``root``: where the paths of a CSV begin.
     """
     require_train("evaluating")
-    from striate.data.catalogue import open_split
-    from striate.data.preprocess import Preprocessing
-
     folder = RunFolder.open(Path(run))
     if not folder.result.exists():
         raise RunError(
@@ -71,10 +68,28 @@ def evaluate(
             f"{command('train', '--resume', folder.path)}."
         )
     written = read_record(folder.settings, model=dict, settings=dict, data=dict)
+    split = _unseen_split(folder, str(data), written, split)
+    images, found = _own_images(folder, str(data), written, split, listeners) or images_for(
+        folder, data, split, skip_bad, root, stage(listeners, "reading images")
+    )
+    return measured(folder, images, found)
+
+
+def images_for(
+    folder: RunFolder,
+    data: str | Path,
+    split: str | None,
+    skip_bad: bool,
+    root: str | Path | None,
+    on_progress: Progress,
+) -> tuple[ImageSet, str]:
+    """Images as a run's network wants them, labelled by its classes, and the name of their split."""
+    from striate.data.catalogue import open_split
+    from striate.data.preprocess import Preprocessing
+
     known = read_record(folder.data, preprocessing=dict, classes=list)
     preprocessing = Preprocessing.from_json(known["preprocessing"])
-    split = _unseen_split(folder, str(data), written, split)
-    images, found = _own_images(folder, str(data), written, split, listeners) or open_split(
+    return open_split(
         data,
         classes=known["classes"],
         image_size=preprocessing.image_size,
@@ -84,9 +99,8 @@ def evaluate(
         split=split,
         root=root,
         task=known.get("task"),
-        on_progress=stage(listeners, "reading images"),
+        on_progress=on_progress,
     )
-    return measured(folder, images, found)
 
 
 def measured(folder: RunFolder, images: ImageSet, split: str) -> Evaluated:

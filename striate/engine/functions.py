@@ -50,6 +50,7 @@ class Functions:
         self.target = target
         self._loaded: list[Loaded] = []
         self._addresses: dict[Kernel, int] = {}
+        self._items: dict[Kernel, int] = {}  # of scratch that a thread needs
         self._openmp: openmp.OpenMP | None = None
         self._drive = 0
         self._scratch = np.empty(0, np.float32)
@@ -84,6 +85,7 @@ class Functions:
             self._loaded.append(loaded)
             if not self._drive:
                 self._start()
+            self._items |= {kernel: kernel.scratch for kernel in wanted}
             self._addresses |= {kernel: loaded.addresses[kernel.symbol] for kernel in wanted}
 
     def _start(self) -> None:
@@ -104,7 +106,7 @@ class Functions:
             for call, table in zip(calls, tables, strict=True)
         ]
         steps = np.array(rows, np.int64).reshape(-1, FIELDS)
-        each = lines(max((call.kernel.scratch for call in calls), default=0))
+        each = lines(max((self._items[call.kernel] for call in calls), default=0))
         with self._lock:
             if self._scratch.size < each * threads:
                 self._scratch = allocate(each * threads)

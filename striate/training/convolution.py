@@ -110,11 +110,10 @@ def _forward_of(convolution: nn.Conv2d, changed: Changed) -> Any:
         learns = torch.is_grad_enabled() and any(
             one is not None and one.requires_grad for one in (x, weight, bias)
         )
-        if _output(x, weight, *how) is None and not (learns and _gradients_pay(x, weight, *how)):
-            return usual(x, weight, bias)
-        if learns:
-            return _Convolution.apply(x, weight, bias, *how)  # type: ignore[no-untyped-call]
-        return _convolved(x, weight, bias, *how)
+        own = _output(x, weight, *how)
+        if learns and (own is not None or _gradients_pay(x, weight, *how)):
+            return _Convolution.apply(x, weight, bias, *how, own)  # type: ignore[no-untyped-call]
+        return usual(x, weight, bias) if own is None else own(_channels_last(x), _laid_out(weight), bias)
 
     return forward
 
@@ -130,18 +129,18 @@ def _numbers(x: Tensor, weight: Tensor, bias: Tensor | None) -> bool:
 
 
 def _output(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels.Convolution | None:
-    outputs, channels, *window = weight.shape
-    if tuple(window) != WINDOW or stride != (1, 1):
+    if not _known(weight, stride):
         return None
+    outputs, channels = weight.shape[:2]
     size = (x.shape[2], x.shape[3])
     found = kernels.Convolution(channels, outputs, size, padding, _laid_out(weight).stride())
     return found if found.pays(len(x)) else None
 
 
 def _of_input(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels.Convolution | None:
-    outputs, channels, *window = weight.shape
-    if tuple(window) != WINDOW or stride != (1, 1):
+    if not _known(weight, stride):
         return None
+    outputs, channels = weight.shape[:2]
     height, width = (size + 2 * pad - 2 for size, pad in zip(x.shape[2:], padding, strict=True))
     back = (2 - padding[0], 2 - padding[1])
     order = _laid_out(weight).stride()
@@ -149,9 +148,14 @@ def _of_input(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> kernels
     return found if found.pays(len(x)) else None
 
 
+def _known(weight: Tensor, stride: Pair) -> bool:
+    """Whether there are kernels for such a window."""
+    return tuple(weight.shape[2:]) == WINDOW and stride == (1, 1)
+
+
 def _gradients_pay(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
     of_input = x.requires_grad and _of_input(x, weight, stride, padding) is not None
-    return of_input or (weight.requires_grad and weight_gradient.pays(x, weight, stride, padding))
+    return of_input or (weight.requires_grad and bool(weight_gradient.kernel_for(x, weight, stride, padding)))
 
 
 def _laid_out(weight: Tensor) -> Tensor:
@@ -160,23 +164,29 @@ def _laid_out(weight: Tensor) -> Tensor:
     return weight if last or weight.is_contiguous() else weight.contiguous()
 
 
-def _convolved(x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair) -> Tensor:
-    own = _output(x, weight, stride, padding)
-    if own is None:
-        return F.conv2d(x, weight, bias, stride, padding)
-    return own(x.contiguous(memory_format=torch.channels_last), _laid_out(weight), bias)
+def _channels_last(x: Tensor) -> Tensor:
+    return x.contiguous(memory_format=torch.channels_last)
 
 
 class _Convolution(torch.autograd.Function):
     @staticmethod
     def forward(
-        ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: Pair, padding: Pair
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor | None,
+        stride: Pair,
+        padding: Pair,
+        own: kernels.Convolution | None,
     ) -> Tensor:
-        if _output(x, weight, stride, padding) is not None:
-            x = x.contiguous(memory_format=torch.channels_last)  # once, for the gradients too
+        if own is None:
+            answer = F.conv2d(x, weight, bias, stride, padding)
+        else:
+            x = _channels_last(x)  # once, for the gradients too
+            answer = own(x, _laid_out(weight), bias)
         ctx.save_for_backward(x, weight)
         ctx.how = stride, padding
-        return _convolved(x, weight, bias, stride, padding)
+        return answer
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -185,10 +195,10 @@ class _Convolution(torch.autograd.Function):
         wanted = list(ctx.needs_input_grad[:3])
         found: list[Tensor | None] = [None, None, None]
         if wanted[0] and (own := _of_input(x, weight, *how)) is not None:
-            gradient = gradient.contiguous(memory_format=torch.channels_last)
+            gradient = _channels_last(gradient)
             found[0], wanted[0] = own(gradient, _laid_out(weight), None), False
-        if wanted[1] and weight_gradient.pays(x, weight, *how):
-            found[1], wanted[1] = weight_gradient.weight_gradient(x, gradient, weight, *how), False
+        if wanted[1] and (kernel := weight_gradient.kernel_for(x, weight, *how)) is not None:
+            found[1], wanted[1] = weight_gradient.weight_gradient(kernel, x, gradient, weight), False
         if wanted[2]:
             found[2], wanted[2] = gradient.sum((0, 2, 3)), False
         if any(wanted):
@@ -197,4 +207,4 @@ class _Convolution(torch.autograd.Function):
                 *(gradient, x, weight, None, stride, padding, (1, 1), False, (0, 0), 1, wanted)
             )
             found = [ours if ours is not None else one for ours, one in zip(found, theirs, strict=True)]
-        return (*found, None, None)
+        return (*found, None, None, None)

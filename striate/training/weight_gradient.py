@@ -26,19 +26,11 @@ POINTWISE = 2**16  # weights of one tap: with fewer torch's product of matrices 
 PLACES = 128  # of the output, in the batch: with fewer the sums are not paid back
 
 
-def pays(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> bool:
-    """Whether it is quicker than torch's way, for the input (N, C, H, W) of a convolution without groups."""
-    return kernels.level() is not None and kernel_for(x, weight, stride, padding) is not None
-
-
-def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> Tensor:
-    """Of ``weight`` (K, C, kh, kw): ``x`` (N, C, H, W), ``gradient`` (N, K, H', W'). Only where it pays.
+def weight_gradient(kernel: WeightGradient, x: Tensor, gradient: Tensor, weight: Tensor) -> Tensor:
+    """Of ``weight`` (K, C, kh, kw): ``x`` (N, C, H, W), ``gradient`` (N, K, H', W'); ``kernel_for`` them.
 
     The result lies as ``weight`` does.
     """
-    kernel = kernel_for(x, weight, stride, padding)
-    if kernel is None:
-        raise ValueError("weight_gradient must be asked where it pays: ask pays() before.")
     given = [one.permute(0, 2, 3, 1).contiguous() for one in (x, gradient)]
     found = x.new_empty(kernel.outputs, *kernel.kernel_size, kernel.channels)
     addresses = [one.data_ptr() for one in (*given, found)]
@@ -48,7 +40,10 @@ def weight_gradient(x: Tensor, gradient: Tensor, weight: Tensor, stride: Pair, p
 
 
 def kernel_for(x: Tensor, weight: Tensor, stride: Pair, padding: Pair) -> WeightGradient | None:
-    """The one that pays for such an input; None: torch does it."""
+    """The one that is quicker than torch, for the input (N, C, H, W) of a convolution without groups; None:
+    torch does it."""
+    if kernels.level() is None:
+        return None
     sizes = tuple(weight.shape), tuple(x.shape[2:]), stride, padding
     found = _chosen(*sizes, torch.get_num_threads())
     if found is None:
