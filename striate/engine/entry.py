@@ -1,4 +1,4 @@
-"""How a thread enters machine code: the C type of ``drive``, and what it calls while it waits."""
+"""How a thread enters machine code: the C type of ``drive``, what it calls in waiting, where threads meet."""
 
 from __future__ import annotations
 
@@ -18,3 +18,10 @@ def _give_way() -> int:
 GIVE_WAY = _give_way()
 _POINTER, _NUMBER = ctypes.c_void_p, ctypes.c_int64
 PROTOTYPE = ctypes.CFUNCTYPE(None, _POINTER, _NUMBER, _NUMBER, _NUMBER, _NUMBER, _POINTER, _POINTER, _NUMBER)
+LINE = 16  # int64 numbers: two cache lines, so that no two threads count in one
+ALIGNED = 2 * LINE - 1
+
+
+def meeting_size(count: int, threads: int) -> int:
+    """How many int64 numbers ``drive`` needs, 0 at first; it leaves them so."""
+    return LINE + threads * ((count + ALIGNED) & -LINE)

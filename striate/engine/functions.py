@@ -20,7 +20,7 @@ from striate.engine import cache, openmp
 from striate.engine.compiled import DRIVER, FIELDS
 from striate.engine.crew import Crew
 from striate.engine.drive import driver
-from striate.engine.entry import GIVE_WAY, PROTOTYPE
+from striate.engine.entry import GIVE_WAY, PROTOTYPE, meeting_size
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate, lines
 from striate.engine.ready import Loaded
@@ -54,7 +54,6 @@ class Functions:
         self._openmp: openmp.OpenMP | None = None
         self._drive = 0
         self._scratch = np.empty(0, np.float32)
-        self._arrived = np.zeros(1, np.int64)
         renew_in_children(self)
 
     def renew(self) -> None:
@@ -110,10 +109,10 @@ class Functions:
         with self._lock:
             if self._scratch.size < each * threads:
                 self._scratch = allocate(each * threads)
-            self._arrived[0] = 0
+            meeting = np.zeros(meeting_size(len(steps), threads), np.int64)
             record = (
                 *(steps.ctypes.data, len(steps), images, self._scratch.ctypes.data),
-                *(4 * each, self._arrived.ctypes.data, GIVE_WAY),
+                *(4 * each, meeting.ctypes.data, GIVE_WAY),
             )
             if self._openmp is not None:
                 self._openmp.run(self._drive, record, threads)
@@ -123,9 +122,9 @@ class Functions:
                 self._crew.run(partial(self._share, record), threads)
 
     def _share(self, record: tuple[int, ...], hand: int, hands: int) -> None:
-        steps, count, images, scratch, each, arrived, give_way = record
+        steps, count, images, scratch, each, meeting, give_way = record
         own = scratch + hand * each
-        PROTOTYPE(self._drive)(steps, count, images, hand, hands, own, arrived, give_way)
+        PROTOTYPE(self._drive)(steps, count, images, hand, hands, own, meeting, give_way)
 
 
 __all__ = ["Call", "Functions"]

@@ -39,7 +39,7 @@ class OpenMP:
         self._parallel, self._asked = kind(functions[0]), functions[1:]
 
     def run(self, drive: int, record: tuple[int, ...], threads: int) -> None:
-        """``record``: steps, count, images, scratch, bytes of it for each thread, arrived, yield."""
+        """``record``: steps, count, images, scratch, bytes of it for each thread, meeting, yield."""
         content = np.array((drive, *self._asked, *record), np.int64)
         self._parallel(self._share, content.ctypes.data, threads, 0)
 
@@ -60,12 +60,12 @@ def _module(target: Target) -> ir.Module:
     asked = ir.FunctionType(I32, []).as_pointer()
     kind = ir.FunctionType(VOID, [POINTER, I64, I64, I64, I64, POINTER, POINTER, I64]).as_pointer()
     places = [to.gep(record, [ir.Constant(I64, i)], source_etype=I64) for i in range(10)]
-    drive, number, size, steps, count, images, scratch, each, arrived, give_way = (
+    drive, number, size, steps, count, images, scratch, each, meeting, give_way = (
         to.load(place, typ=I64) for place in places
     )
     thread, threads = (to.sext(to.call(to.inttoptr(one, asked), []), I64) for one in (number, size))
     own = to.inttoptr(to.add(scratch, to.mul(thread, each)), POINTER)
-    steps, arrived = (to.inttoptr(one, POINTER) for one in (steps, arrived))
-    to.call(to.inttoptr(drive, kind), [steps, count, images, thread, threads, own, arrived, give_way])
+    steps, meeting = (to.inttoptr(one, POINTER) for one in (steps, meeting))
+    to.call(to.inttoptr(drive, kind), [steps, count, images, thread, threads, own, meeting, give_way])
     to.ret_void()
     return mod

@@ -15,7 +15,7 @@ from striate.engine.buffers import Array, Buffers
 from striate.engine.choose import Part
 from striate.engine.compiled import DRIVER, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
-from striate.engine.entry import GIVE_WAY, PROTOTYPE
+from striate.engine.entry import GIVE_WAY, PROTOTYPE, meeting_size
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
@@ -77,8 +77,7 @@ class Program:
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
-        self._arrived = np.zeros(16, np.int64)
-        self._meeting = self._arrived.ctypes.data
+        self._meeting = np.zeros(1, np.int64)  # as long as the longest schedule wants it
         self._own = [scratch.ctypes.data for scratch in self._scratch]
         self._work = sum(step.part.kernel.multiply_adds for step in steps)
         self.at_once = min(MOST_IMAGES, max(1, ARENA // max(1, plan.arena)))
@@ -87,6 +86,7 @@ class Program:
     def renew(self) -> None:
         """A lock and workers of this process."""
         self._lock, self._crew = threading.Lock(), Crew()
+        self._meeting[:] = 0  # a child may be forked in the middle of a call
 
     def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
         """The outputs for these inputs, one array each, the first axis being the images."""
@@ -171,7 +171,6 @@ class Program:
 
     def _run(self, schedule: Schedule, stretch: Stretch) -> None:
         hands = self._hands(schedule.images)
-        self._arrived[0] = 0
         if hands == 1:
             self._share(schedule, stretch, 0, 1)
         else:
@@ -185,7 +184,7 @@ class Program:
         self._drive(*self._arguments(schedule, stretch, hand, hands))
 
     def _arguments(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> tuple[int, ...]:
-        own = schedule.images, hand, hands, self._own[hand], self._meeting, GIVE_WAY
+        own = schedule.images, hand, hands, self._own[hand], self._meeting.ctypes.data, GIVE_WAY
         return schedule.address(stretch), stretch.count, *own
 
     def measure(self, repeats: int = 5) -> list[float]:
@@ -277,6 +276,9 @@ class Program:
             entries, sections = self._entries, self.plan.sections
             hands = self._hands(images)
             self._schedules[images] = Schedule(entries, sections, self._stretches, images, hands)
+            size = meeting_size(len(self._schedules[images].table), self._threads)
+            if size > len(self._meeting):
+                self._meeting = np.zeros(size, np.int64)
         return self._schedules[images]
 
     def _entry(self, part: Part) -> Entry:

@@ -109,7 +109,7 @@ class Convolution(Recipe):
         weight, bias = self.weight[:, :, 0, 0], self.stage.tensors.get("bias")
         found = []
         if target.pixels > 1:
-            strided = packed(source, target, stride, finish, machine)
+            strided = packed(source, target, stride, finish, machine, self.settings.threads)
             found.append(_form(strided, values, partial(strided.pack, weight, bias)))
         if self._is_matrix(source, target):
             tiles = product_tiles(source.pixels, target.blocks, source.channels, machine)[:MOST_TILES]

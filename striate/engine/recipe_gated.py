@@ -43,7 +43,7 @@ class GatedConvolution(Recipe):
         finish, more = finish_of(stage, layouts)
         values = {"source": wide, "gate": gate, "target": stage.output.root, **more}
         source, target, factors = layouts[wide], layouts[stage.output.root], layouts[gate]
-        copied = packed(source, target, self.stride, finish, settings.target, factors)
+        copied = packed(source, target, self.stride, finish, settings.target, settings.threads, factors)
         found = [Form((Part(copied, values),), (partial(copied.pack, self.weight, bias),))]
         if self.stride == (1, 1):
             own = self._by_weights(source, target, factors, finish, values)

@@ -1,4 +1,4 @@
-"""A load that stays where it stands: LLVM neither moves it nor keeps its value."""
+"""Loads and stores that stay where they stand: LLVM neither moves them nor makes others of them."""
 
 from __future__ import annotations
 
@@ -10,3 +10,10 @@ class VolatileLoad(ir.LoadInstr):  # type: ignore[misc]  # llvmlite has no types
         text: list[str] = []
         super().descr(text)
         buf += [part.replace("load", "load volatile", 1) for part in text]
+
+
+class VolatileStore(ir.StoreInstr):  # type: ignore[misc]
+    def descr(self, buf: list[str]) -> None:
+        text: list[str] = []
+        super().descr(text)
+        buf += [part.replace("store", "store volatile", 1) for part in text]

@@ -78,9 +78,8 @@ def test_code_for_every_level(level: str, inputs: int, side: int) -> None:
     ``exact``: seven products are not.
     """
     graph = one_word(ops.Conv2d(inputs, 256, 1, 2), (inputs, side, side))
-    plan = make_plan(
-        graph, random_weights(graph), {"x0": ("N", inputs, side, side)}, Settings(LEVELS[level], exact=True)
-    )
+    settings = Settings(LEVELS[level], exact=True, threads=4)
+    plan = make_plan(graph, random_weights(graph), {"x0": ("N", inputs, side, side)}, settings)
     (step,) = plan.steps
     assert isinstance(step, Step) and step.part.kernel.family == "packed" and step.part.kernel.units >= 4
     assert assembly(step.part.kernel.emit(LEVELS[level]), LEVELS[level])

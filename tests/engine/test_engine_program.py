@@ -26,6 +26,7 @@ from striate.engine.index import Index, Memory
 from striate.engine.memory import Life, arrange
 from striate.engine.network import Network
 from striate.engine.program import WORTH_SHARING, Program
+from striate.engine.stretch import Stretch
 from striate.graph.graph import Graph, Node
 from striate.reference import run
 
@@ -164,6 +165,24 @@ def test_numbers_that_overflow_leave_no_trace(
     program({"x0": np.full_like(inputs["x0"], np.nan)}, ("n8",))
     (found,) = program(inputs, ("n8",))
     assert relative_error(found, expected) < 3e-6
+
+
+def test_who_comes_alone_does_the_work_of_all(
+    shared: tuple[Program, dict[str, np.ndarray], np.ndarray],
+) -> None:
+    """A thread takes the others' shares, and whoever comes late finds nothing left and writes nothing."""
+    program, inputs, expected = shared
+    program({"x0": inputs["x0"][:1]}, ("n8",))
+    schedule = program._schedule(1)
+    (stretch,) = schedule.stretches
+    assert isinstance(stretch, Stretch)
+    found = program.buffers.memory("n8")
+    found[:] = np.nan
+    program._share(schedule, stretch, 1, 2)
+    assert relative_error(program.buffers.read("n8", {}, 1), expected[:1]) < 3e-6
+    found[:] = np.nan
+    program._share(schedule, stretch, 0, 2)
+    assert np.isnan(found).all()
 
 
 def test_ten_thousand_calls_leak_nothing() -> None:

@@ -1,7 +1,7 @@
 """1x1 convolution: a product of two matrices, weights (outputs, inputs) times the map (inputs, pixels).
 
 Small weights stay in the cache and each unit carries some pixels through all of them; large ones are read
-once, each unit taking one group of output channels for all pixels.
+once, each unit taking one group of output channels for all pixels, or, where groups are few, for a part.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ from striate.engine.layout import Layout
 
 NEAR = 2**17  # bytes of weights that stay in the second-level cache while pixels pass by
 NEAREST = 2**14  # bytes of the map that stay in the first-level cache while weights pass by
+PIECES = 16  # of work at least: threads are done at the same time only where the last piece is small
+SURPLUS = 0.02  # of all tiles, at most, that are computed twice for it
 
 
 def matrix(
@@ -30,14 +32,19 @@ def matrix(
     if 4 * panels.weights <= NEAR and tiles > 1:
         most = max(1, NEAREST // (4 * panels.deep * tile[0]))
         together = min(range(1, min(most, tiles) + 1), key=lambda n: (-(-tiles // n) * n * (1 + 0.2 / n), n))
-    return Matrix(source, target, panels, together, finish, own)
+    parts = 1 if together else next(n for n in range(-(-PIECES // panels.groups), 0, -1) if _even(tiles, n))
+    return Matrix(source, target, panels, together, finish, own, parts)
+
+
+def _even(tiles: int, parts: int) -> bool:
+    return -(-tiles // parts) * parts <= tiles * (1 + SURPLUS)
 
 
 @dataclass(frozen=True)
 class Matrix(Kernel):
     """``together``: tiles of pixels of a unit, for all output channels; 0: a unit is a group of channels.
 
-    ``own``: every image has weights of its own.
+    ``own``: every image has weights of its own. ``parts``: of the pixels, each a unit of its own for a group.
     """
 
     family: ClassVar[str] = "matrix"
@@ -47,6 +54,7 @@ class Matrix(Kernel):
     together: int
     finish: Finish
     own: bool = False
+    parts: int = 1
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -63,12 +71,18 @@ class Matrix(Kernel):
         return -(-self.source.pixels // self.panels.tile[0])
 
     @property
+    def turns(self) -> int:
+        """Tiles of a unit."""
+        return self.together or -(-self.tiles // self.parts)
+
+    @property
     def units(self) -> int:
-        return -(-self.tiles // self.together) if self.together else self.panels.groups
+        return -(-self.tiles // self.together) if self.together else self.panels.groups * self.parts
 
     @property
     def multiply_adds(self) -> int:
-        pixels = (self.units * self.together or self.tiles) * self.panels.tile[0]
+        units = self.units if self.together else self.parts
+        pixels = units * self.turns * self.panels.tile[0]
         return pixels * self.panels.channels * self.panels.blocks * self.panels.lanes
 
     def describe(self) -> str:
@@ -77,31 +91,32 @@ class Matrix(Kernel):
 
     def body(self, work: Work) -> None:
         to, panels = work.to, self.panels
-        turns = 0 if self.together else self.tiles
+        turns = 0 if self.together else self.parts * self.turns
         product = Product(panels, self.source, self.target, self.finish, turns)
         whole, rest = panels.blocks // panels.tile[1], panels.rest
         wide = product.code(to, f"{self.symbol}_tile", panels.tile[1]) if whole else None
         narrow = product.code(to, f"{self.symbol}_rest", rest) if rest else None
+        unit, part = (work.unit, 0) if self.together else to.divide(work.unit, self.parts)
+        first = to.times(unit if self.together else part, self.turns)
 
-        def tiles(inner: Emitter, group: Number, first: Number, count: int) -> None:
-            with to.loop(count) as turn:
-                pixel = to.times(to.plus(first, turn), panels.tile[0])
+        def tiles(inner: Emitter, group: Number) -> None:
+            with to.loop(self.turns) as own:
+                turn = to.plus(first, own)
+                pixel = to.times(turn, panels.tile[0])
                 pixel = to.least(pixel, self.source.pixels - panels.tile[0])  # the last may repeat some
                 product.call(to, inner, work.buffer, group, pixel, turn)
 
         if self.together:
-            first = to.times(work.unit, self.together)
             if wide:
                 with to.loop(whole) as group:
-                    tiles(wide, group, first, self.together)
+                    tiles(wide, group)
             if narrow:
-                tiles(narrow, whole, first, self.together)
+                tiles(narrow, whole)
         elif wide and narrow:
-            unit = to.plus(work.unit, 0)
             with to.if_else(to.icmp_signed("<", to.raw(unit), to.raw(whole))) as (then, otherwise):
                 with then:
-                    tiles(wide, to.least(unit, whole - 1), 0, self.tiles)
+                    tiles(wide, to.least(unit, whole - 1))
                 with otherwise:
-                    tiles(narrow, whole, 0, self.tiles)
+                    tiles(narrow, whole)
         else:
-            tiles(wide or narrow, work.unit, 0, self.tiles)  # type: ignore[arg-type]
+            tiles(wide or narrow, unit)  # type: ignore[arg-type]

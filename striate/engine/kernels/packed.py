@@ -21,7 +21,7 @@ from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
-from striate.engine.kernels.panels import offsets, product_tile
+from striate.engine.kernels.panels import offsets, product_cycles, product_tile
 from striate.engine.kernels.tile import FIRST, SECOND, SHARES
 from striate.engine.layout import Layout
 from striate.engine.target import Target
@@ -225,15 +225,24 @@ def packed(
     stride: tuple[int, int],
     finish: Finish,
     machine: Target,
+    threads: int,
     gate: Layout | None = None,
 ) -> Packed:
-    """The kernel for these maps: the fastest tile, and strips that the second-level cache holds."""
+    """The kernel for these maps: the fastest tile, strips that the second-level cache holds, as many
+    parts of the groups as are best shared out, though each copies its pixels anew."""
     p, q = tile = product_tile(target.pixels, target.blocks, source.channels, machine)
     chunk, tiles, groups = _chunk(source.blocks), -(-target.pixels // p), -(-target.blocks // q)
     strip = -(-tiles // min(tiles, _strips(source, target)))
-    pieces = -(-2 * SHARES // -(-tiles // strip))  # of the groups, so that all threads have about as much
-    parts = next(n for n in range(groups, 0, -1) if groups % n == 0 and (n <= pieces or n == 1))
-    if parts * -(-tiles // strip) < SHARES:  # their number has no such divisor: pixels are cut instead
+    copied = 2 * target.pixels * source.blocks  # cycles
+    sums = product_cycles(target.pixels, groups * q, source.channels, tile, machine.lanes)
+
+    def cycles(parts: int) -> float:
+        units = parts * -(-tiles // strip)
+        return (sums + parts * copied) * -(-units // threads) / units
+
+    fewest = 1 if chunk == source.blocks else min(groups, 2 * SHARES)  # sums that wait are to stay near
+    parts = min((n for n in range(fewest, groups + 1) if groups % n == 0), key=cycles)
+    if parts * -(-tiles // strip) < threads:  # their number has no such divisor: pixels are cut instead
         strip = -(-tiles // min(tiles, SHARES))
     far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
     return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish, gate)

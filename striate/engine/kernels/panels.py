@@ -8,14 +8,15 @@ nothing; only where a map with a frame is read or written does a number have to 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from llvmlite import ir
 from numpy.typing import NDArray
 
-from striate.engine.emit import Emitter, Vector
-from striate.engine.index import Memory, Number
+from striate.engine.emit import I64, Emitter, Vector
+from striate.engine.index import Index, Memory, Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import LINE, Asking, fits_registers
 from striate.engine.kernels.packing import filled_up
@@ -87,11 +88,24 @@ def offsets(
 ) -> list[Number]:
     """From a map's first pixel to those that belong to pixels ``first``, ``first`` + 1 ... of one of that
     ``width``; ``stride``: rows and columns from each to the next."""
-    found = []
-    for i in range(count):
-        y, x = to.divide(to.plus(first, i), width)
-        found.append(to.plus(to.times(y, stride[0] * layout.row), to.times(x, stride[1] * layout.lanes)))
-    return found
+    down, across = stride[0] * layout.row, stride[1] * layout.lanes
+    if isinstance(first, int) or count > width or down < width * across:
+        parts = [to.divide(to.plus(first, i), width) for i in range(count)]
+        return [to.plus(to.times(y, down), to.times(x, across)) for y, x in parts]
+    return [*_following(to, first, count, width, down, across)]
+
+
+def _following(to: Emitter, first: Index, count: int, width: int, down: int, across: int) -> Iterator[Number]:
+    """The same by one division: those that follow are in the first one's row, or in the next."""
+    y, x = to.divide(first, width)
+    start = to.plus(to.times(y, down), to.times(x, across))
+    yield start
+    for i in range(1, count):
+        below = to.icmp_signed(">=", to.raw(x), ir.Constant(I64, width - i))
+        steps = (ir.Constant(I64, i * across + more) for more in (down - width * across, 0))
+        value = to.add(to.raw(start), to.select(below, *steps), flags=["nsw"])
+        rows = (divmod(end + i, width) for end in (first.low, first.high))
+        yield Index(value, *(row * down + column * across for row, column in rows))
 
 
 @dataclass(frozen=True)
