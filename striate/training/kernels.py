@@ -15,8 +15,9 @@ from torch import Tensor
 
 from striate.engine.functions import Call, Functions
 from striate.engine.kernels.kernel import Kernel
+from striate.engine.kernels.whole_map_batch import MapBatch, map_scheme
 from striate.engine.kernels.winograd_batch import Batch
-from striate.engine.kernels.winograd_weights import Transformed, batch_scheme
+from striate.engine.kernels.winograd_weights import OUTPUTS, Transformed, batch_scheme
 from striate.engine.target import Target, host
 from striate.errors import UnsupportedError
 
@@ -75,7 +76,7 @@ class Convolution:
     flipped: bool = False
 
     @property
-    def kernels(self) -> tuple[Transformed, Batch]:
+    def kernels(self) -> tuple[Transformed, Batch | MapBatch]:
         return _compiled(self)
 
     def pays(self, images: int) -> bool:
@@ -85,7 +86,8 @@ class Convolution:
             return False
         if min(self.size) < LEAST_SIZE or not all(0 <= one <= PADDING for one in self.padding):
             return False
-        return images * self.kernels[1].scheme.tiles >= LEAST_TILES
+        made = self.kernels[1].scheme.target
+        return images * -(-made.height // OUTPUTS) * -(-made.width // OUTPUTS) >= LEAST_TILES
 
     def __call__(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
         """``x`` (N, channels, H, W), channels last; the result likewise."""
@@ -107,9 +109,11 @@ class Convolution:
 
 
 @lru_cache(maxsize=4096)
-def _compiled(one: Convolution) -> tuple[Transformed, Batch]:
-    scheme = batch_scheme(one.channels, one.outputs, one.size, one.padding, functions().target)
+def _compiled(one: Convolution) -> tuple[Transformed, Batch | MapBatch]:
+    shape = one.channels, one.outputs, one.size, one.padding
+    whole = map_scheme(*shape, functions().target)
+    batch = MapBatch(whole) if whole else Batch(batch_scheme(*shape, functions().target))
     output, channel, row, column = one.order
     if one.flipped:
         output, channel = channel, output
-    return Transformed(scheme, (output, channel, row, column), one.flipped), Batch(scheme)
+    return Transformed(batch.scheme, (output, channel, row, column), one.flipped), batch

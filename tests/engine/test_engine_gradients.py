@@ -14,6 +14,7 @@ from striate.engine.kernels.gradient import WeightGradient
 from striate.engine.kernels.gradient_choice import gradient_kernel
 from striate.engine.kernels.gradient_direct import DirectGradient
 from striate.engine.kernels.gradient_winograd import WinogradGradient
+from striate.engine.kernels.whole_map import PAIRS, whole_map
 from striate.engine.memory import allocate
 from striate.reference.convolution import convolution_gradient
 
@@ -76,6 +77,24 @@ def _result(kernel: WeightGradient, given: list[np.ndarray], images: int, thread
 def test_winograd(channels, outputs, size, padding, block, together, images):
     sizes = channels, outputs, size, (3, 3), (1, 1), padding
     _agrees(WinogradGradient(*sizes, block, together=together), images, 3e-6)
+
+
+@pytest.mark.parametrize(
+    ("side", "channels", "outputs", "block", "together", "images"),
+    [(3, 16, 24, (16, 16), 4, 6), (7, 24, 16, (16, 8), 2, 3)],
+)
+def test_whole_maps(side, channels, outputs, block, together, images):
+    sizes = channels, outputs, (side, side), (3, 3), (1, 1), (1, 1)
+    _agrees(WinogradGradient(*sizes, block, together=together, whole=True), images, 1e-6)
+
+
+@pytest.mark.parametrize("side", list(PAIRS))
+def test_forms_of_whole_maps_are_exact(side):
+    form = whole_map(side)
+    g, b, a = (np.array(matrix, float) for matrix in (form.g, form.bt, form.at))
+    tap, x, y = np.indices((3, side, side))
+    np.testing.assert_allclose(np.einsum("ra,rx,yr->axy", g, b, a), x - y + 1 == tap, atol=1e-14)
+    assert form.size < {3: 5, 7: 12}[side]  # what F(3, 3) takes, and two of F(4, 3)
 
 
 @pytest.mark.parametrize(

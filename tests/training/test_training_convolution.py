@@ -49,6 +49,7 @@ LAST, PLANES = torch.channels_last, torch.contiguous_format
         ((3, 32, 14, 13), 16, 0, True, LAST),
         ((12, 16, 9, 3), 32, (2, 1), False, PLANES),
         ((1, 16, 56, 56), 8, 1, True, LAST),  # one image
+        ((33, 16, 3, 3), 24, 1, True, LAST),  # whole maps, and not a whole number of units
         ((32, 48, 3, 5), 40, 1, False, LAST),  # maps smaller than a tile, an odd number of vectors
     ],
 )

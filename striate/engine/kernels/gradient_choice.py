@@ -17,6 +17,11 @@ MANY, SOME = 64, 32  # tiles at a time: of whole images, of a part of one
 PIXELS = 112  # at a time
 LEAST = 16  # channels that are worth Winograd's transforms
 SIDE = 64  # channels of a block, whose sums should be near
+# by stride, padding and size of the input: whole maps; the sides of a block, and maps at a time
+MAPS: dict[tuple[Pair, Pair, Pair], Pair] = {
+    ((1, 1), (1, 1), (3, 3)): (128, 64),
+    ((1, 1), (1, 1), (7, 7)): (64, 16),
+}
 POINTWISE = 256  # the same for one tap, which has fewer sums, and where copies cost more beside them
 
 
@@ -31,7 +36,11 @@ def gradient_kernel(
     shape = channels, outputs, size, kernel_size, stride, padding
     whole = channels % LANES == 0 and outputs % LANES == 0 and min(channels, outputs) >= LEAST
     kernel: WeightGradient
-    if whole and kernel_size == (TAPS, TAPS) and stride == (1, 1):
+    if whole and kernel_size == (TAPS, TAPS) and (stride, padding, size) in MAPS:
+        side, together = MAPS[stride, padding, size]
+        block = _part(channels, side), _part(outputs, side)
+        kernel = WinogradGradient(*shape, block, together=together, whole=True)
+    elif whole and kernel_size == (TAPS, TAPS) and stride == (1, 1):
         winograd = WinogradGradient(*shape, (_part(channels, SIDE), _part(outputs, SIDE)), together=MANY)
         kernel = winograd if winograd.rows.images else replace(winograd, together=SOME)
     else:

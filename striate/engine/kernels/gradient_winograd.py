@@ -34,10 +34,9 @@ from striate.engine.kernels.kernel import Work
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.outer import Pixels, add_outer_products
 from striate.engine.kernels.toom_cook import Matrix, columns_times, filtering, rows_times
+from striate.engine.kernels.whole_map import whole_map
 
 TAPS, TILE = 3, 4
-N = TAPS + TILE - 1  # positions along an axis
-FORM = filtering(TAPS, TILE)
 Codes = dict[tuple[int, int, int, int], Emitter]  # one for each way to hang over the edges
 
 
@@ -54,6 +53,7 @@ class Side:
     rows: tuple[Span, ...]
     columns: tuple[Span, ...]
     padding: tuple[int, int]
+    ahead: int  # pixels to the next tile
 
     @property
     def row(self) -> int:
@@ -68,16 +68,38 @@ class Side:
 
 @dataclass(frozen=True)
 class WinogradGradient(WeightGradient):
-    """``together``: tiles that are transformed, then multiplied: whole rows of an image, or whole images."""
+    """``together``: tiles that are transformed, then multiplied: whole rows of an image, or whole images.
+
+    ``whole``: a tile is a whole map, with the border of zeros that keeps its size (``whole_map``).
+    """
 
     family: ClassVar[str] = "winograd gradient"
     together: int = field(kw_only=True)
+    whole: bool = field(default=False, kw_only=True)
+
+    @property
+    def tile(self) -> int:
+        return self.size[0] if self.whole else TILE
+
+    @property
+    def form(self) -> tuple[Matrix, Matrix, Matrix]:
+        """What transforms the input, the output's gradient, and the sums of their products."""
+        if self.whole:
+            form = whole_map(self.tile)
+            return form.bt, _turned(form.at), _turned(form.g)
+        plain = filtering(TAPS, TILE)
+        return plain.bt, plain.g, plain.at
+
+    @property
+    def n(self) -> int:
+        """Positions along an axis."""
+        return len(self.form[0])
 
     @property
     def tiles(self) -> tuple[int, int]:
         """Down and across."""
         high, wide = self.map
-        return -(-high // TILE), -(-wide // TILE)
+        return -(-high // self.tile), -(-wide // self.tile)
 
     @property
     def rows(self) -> Rows:
@@ -86,6 +108,7 @@ class WinogradGradient(WeightGradient):
     @property
     def sides(self) -> tuple[Side, Side]:
         (down, across), tiles, none = self.tiles, self.rows.most, (0, 0)
+        ahead = self.size[0] * self.size[1] if self.whole else TILE
         return tuple(  # type: ignore[return-value]
             Side(
                 name,
@@ -94,13 +117,17 @@ class WinogradGradient(WeightGradient):
                 total,
                 channels,
                 tiles,
-                tuple(spans(down, TILE, len(matrix[0]), pad[0], size[0])),
-                tuple(spans(across, TILE, len(matrix[0]), pad[1], size[1])),
+                tuple(spans(down, self.tile, len(matrix[0]), pad[0], size[0])),
+                tuple(spans(across, self.tile, len(matrix[0]), pad[1], size[1])),
                 pad,
+                ahead,
             )
             for name, matrix, size, total, channels, pad in (
-                ("input", FORM.bt, self.size, self.channels, self.block[0], self.padding),
-                ("gradient", FORM.g, self.map, self.outputs, self.block[1], none),
+                (
+                    *("input", self.form[0], self.size, self.channels, self.block[0]),
+                    none if self.whole else self.padding,
+                ),
+                ("gradient", self.form[1], self.map, self.outputs, self.block[1], none),
             )
         )
 
@@ -111,17 +138,18 @@ class WinogradGradient(WeightGradient):
 
     @property
     def scratch(self) -> int:
-        return N * N * (sum(side.step for side in self.sides) + self.sums) + self.kept
+        return self.n**2 * (sum(side.step for side in self.sides) + self.sums) + self.kept
 
     @property
     def multiply_adds(self) -> int:
-        return N * N * self.tiles[0] * self.tiles[1] * self.channels * self.outputs
+        return self.n**2 * self.tiles[0] * self.tiles[1] * self.channels * self.outputs
 
     def describe(self) -> str:
-        return f"F(3x3,4x4), blocks of {self.block[0]}x{self.block[1]}, {self.sides[0].tiles} tiles"
+        form = f"{self.n}x{self.n} products of a map" if self.whole else "F(3x3,4x4)"
+        return f"{form}, blocks of {self.block[0]}x{self.block[1]}, {self.sides[0].tiles} tiles"
 
     def body(self, work: Work) -> None:
-        to, sides, square = work.to, self.sides, N * N
+        to, sides, square = work.to, self.sides, self.n**2
         steps = (sides[0].step, sides[1].step, self.sums)
         starts = [square * sum(steps[:i]) for i in range(3)]
         v, u, sums = (
@@ -146,9 +174,11 @@ class WinogradGradient(WeightGradient):
 
     def _ask(self, work: Work, side: Side, row: Number, first: Number, position: Number) -> None:
         """For a part of what the next portion of the image reads; this one's begins at ``row`` of tiles."""
-        to, pixels = work.to, self.rows.of_one * TILE * side.size[1]
-        begin = to.plus(to.times(row, TILE * side.size[1] * side.total), first)
-        Ahead(pixels, side.total, side.channels, N * N).ask(to, work.buffer(side.operand), begin, position)
+        to, pixels = work.to, self.rows.of_one * self.tile * side.size[1]
+        begin = to.plus(to.times(row, self.tile * side.size[1] * side.total), first)
+        Ahead(pixels, side.total, side.channels, self.n**2).ask(
+            to, work.buffer(side.operand), begin, position
+        )
 
     @property
     def kept(self) -> int:
@@ -166,8 +196,8 @@ class WinogradGradient(WeightGradient):
                     for across in side.columns:
                         with to.loop(across.count) as i:
                             x = to.plus(across.first, i)
-                            top = to.plus(to.times(y, TILE), down.before - side.padding[0])
-                            left = to.plus(to.times(x, TILE), across.before - side.padding[1])
+                            top = to.plus(to.times(y, self.tile), down.before - side.padding[0])
+                            left = to.plus(to.times(x, self.tile), across.before - side.padding[1])
                             pixel = to.plus(to.times(top, wide), left)
                             at = to.plus(to.times(pixel, side.total), first)
                             tile = to.times(to.plus(before, x), side.row)
@@ -185,10 +215,10 @@ class WinogradGradient(WeightGradient):
         size = len(side.matrix[0])
         rows, columns = range(edges[0], size - edges[1]), range(edges[2], size - edges[3])
         down, across = (tuple(row[one.start : one.stop] for row in side.matrix) for one in (rows, columns))
-        new = range(len(columns) - TILE, len(columns))
+        new = range(len(columns) - self.tile, len(columns))
         for y, x in product(range(len(rows)), new):  # what the next tile will read
             for line in range(0, side.channels, LINE):
-                ahead = y * side.size[1] + x + TILE
+                ahead = y * side.size[1] + x + side.ahead
                 to.prefetch(to.memories[0], ahead * side.total + line, near=3)
         with to.loop(side.channels // to.lanes) as i:
             source, target = (to.moved(memory, to.times(i, to.lanes)) for memory in to.memories)
@@ -197,9 +227,9 @@ class WinogradGradient(WeightGradient):
                 for x in range(len(columns))
             ]
             half = [rows_times(to, down, column) for column in seen]
-            for y in range(N):
+            for y in range(self.n):
                 for x, value in enumerate(rows_times(to, across, [column[y] for column in half])):
-                    to.put(value, target, (y * N + x) * side.step)
+                    to.put(value, target, (y * self.n + x) * side.step)
         to.ret_void()
         return to
 
@@ -215,7 +245,7 @@ class WinogradGradient(WeightGradient):
 
     def _finish(self, work: Work, sums: Memory, kept: Memory, firsts: tuple[Number, Number]) -> None:
         """A^T M A, a square of channels at a time, turned so that input channels are last."""
-        to, (c, k), at = work.to, self.block, FORM.at
+        to, (c, k), at, n = work.to, self.block, self.form[2], self.n
         result, pixel = work.buffer("result"), self.taps * self.channels
         with to.loop(c // to.lanes) as i, to.loop(k // to.lanes) as j:
             channel, output = to.times(i, to.lanes), to.times(j, to.lanes)
@@ -223,8 +253,8 @@ class WinogradGradient(WeightGradient):
                 place = to.plus(to.times(to.plus(channel, one), k), output)
                 seen = to.moved(sums, place)
                 columns = [
-                    columns_times(to, at, [to.get(seen, (y * N + x) * self.sums) for y in range(N)])
-                    for x in range(N)
+                    columns_times(to, at, [to.get(seen, (y * n + x) * self.sums) for y in range(n)])
+                    for x in range(n)
                 ]
                 for y in range(TAPS):
                     for x, value in enumerate(columns_times(to, at, [column[y] for column in columns])):
@@ -237,3 +267,7 @@ class WinogradGradient(WeightGradient):
                 target = to.moved(result, to.plus(row, to.times(tap, self.channels), firsts[0], channel))
                 for one, value in enumerate(square):
                     to.put(value, target, one * pixel)
+
+
+def _turned(matrix: Matrix) -> Matrix:
+    return tuple(zip(*matrix, strict=True))

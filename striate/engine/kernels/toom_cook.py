@@ -107,7 +107,9 @@ def columns_times(to: Emitter, matrix: Matrix, vectors: list[Vector]) -> list[Ve
     chosen: list[list[Vector]] = [[] for _ in matrix]
     j = 0
     while j < len(vectors):
-        paired = j > 0 and j + 2 < len(vectors)
+        paired = j + 1 < len(vectors) and all(
+            row[j + 1] == (-row[j] if i % 2 else row[j]) for i, row in enumerate(matrix)
+        )
         both = (
             (to.fadd(vectors[j], vectors[j + 1]), to.fsub(vectors[j], vectors[j + 1]))
             if paired

@@ -8,7 +8,7 @@ of channels exchanged. It lies as ``tiling`` says, but for a gap between positio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, Protocol
 
 from llvmlite import ir
 
@@ -18,7 +18,8 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, fits_registers
 from striate.engine.kernels.tile import turn
-from striate.engine.kernels.toom_cook import rows_times
+from striate.engine.kernels.toom_cook import Filtering, rows_times
+from striate.engine.kernels.whole_map import Form
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.layout import Layout
 from striate.engine.target import Target
@@ -38,24 +39,56 @@ def batch_scheme(
     lanes, (height, width), (top, left) = machine.lanes, size, padding
     source = Layout(channels, height, width, lanes)
     target = Layout(outputs, height + 2 * top - TAPS + 1, width + 2 * left - TAPS + 1, lanes)
+    p, q = tile_of(target.blocks, machine)
+    together = round_of(channels, target.blocks // q)
+    return Scheme(source, target, OUTPUTS, padding, (p, q), TURNS, together, Finish(), far=True)
+
+
+def tile_of(blocks: int, machine: Target) -> tuple[int, int]:
+    """Values by vectors of ``blocks`` output vectors: the sums that take the fewest cycles each."""
     tiles = [
         (p, q)
         for q in range(1, MOST_VECTORS + 1)
         for p in range(1, machine.registers)
-        if target.blocks % q == 0 and fits_registers(p, q, machine.registers)
+        if blocks % q == 0 and fits_registers(p, q, machine.registers)
     ]
-    p, q = min(tiles, key=lambda tile: turn(*tile, machine.registers) / (tile[0] * tile[1]))
-    groups = target.blocks // q
-    together = next(n for n in (TOGETHER if channels < DEEP else (1,)) if groups % n == 0)
-    return Scheme(source, target, OUTPUTS, padding, (p, q), TURNS, together, Finish(), far=True)
+    return min(tiles, key=lambda tile: turn(*tile, machine.registers) / (tile[0] * tile[1]))
 
 
-def position_step(scheme: Scheme) -> int:
+def round_of(channels: int, groups: int) -> int:
+    """How many groups of outputs have their M at hand together."""
+    return next(n for n in (TOGETHER if channels < DEEP else (1,)) if groups % n == 0)
+
+
+class Transforming(Protocol):
+    """What there must be known of a scheme to transform its weights."""
+
+    @property
+    def source(self) -> Layout: ...
+    @property
+    def target(self) -> Layout: ...
+    @property
+    def tile(self) -> tuple[int, int]: ...
+    @property
+    def minimal(self) -> Filtering | Form: ...
+    @property
+    def n(self) -> int: ...
+    @property
+    def groups(self) -> int: ...
+    @property
+    def round(self) -> int: ...
+    @property
+    def rounds(self) -> int: ...
+    @property
+    def weights(self) -> int: ...
+
+
+def position_step(scheme: Transforming) -> int:
     """From the transformed weights of one position to the next; a cache line more spreads them."""
     return scheme.round * scheme.weights + LINE
 
 
-def transformed(scheme: Scheme) -> int:
+def transformed(scheme: Transforming) -> int:
     """Transformed weights, with the gaps between positions."""
     return scheme.rounds * scheme.n**2 * position_step(scheme)
 
@@ -66,7 +99,7 @@ class Transformed(Kernel):
     of the convolution that ``scheme`` computes. Unit: a group of outputs, for one vector of inputs."""
 
     family: ClassVar[str] = "winograd weights"
-    scheme: Scheme
+    scheme: Transforming
     steps: tuple[int, int, int, int]
     flipped: bool
 
