@@ -185,6 +185,13 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         pointer = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
         return Moved(pointer, None, memory.name, memory.item, 0, 0, memory, lowest(index), highest(index))
 
+    def own(self, size: int) -> Memory:
+        """So many values of the function's own, on the stack."""
+        with self.goto_entry_block():
+            place = self.alloca(ir.ArrayType(F32, size))
+        place.align, place.type = 4 * self.lanes, POINTER
+        return Memory(place, size, f"{self.function_.name} own")
+
     def get(self, memory: Memory, index: Number, lanes: int | None = None) -> Vector:
         count = lanes or self.lanes
         return self.load(self.address(memory, index, count), typ=ir.VectorType(F32, count), align=4)

@@ -3,7 +3,7 @@
 An image has few channels, so that its first convolution is little arithmetic, and its map is the largest of
 all: to store it and to read it again takes longer than to compute it. So a unit computes the rows that some
 tiles side by side see, a few vectors of channels at a time, in memory of its thread, and transforms them from
-there. Rows that two rows of tiles see are computed for each: 6 for every 4 (m = 4).
+there. Rows that two rows of tiles see are computed for each: 8 for every 6 (m = 6).
 """
 
 from __future__ import annotations
@@ -116,10 +116,11 @@ class Opening(Kernel):
         v, m = to.part(work.scratch, 0, size), to.part(work.scratch, size, held)
         strip = to.part(work.scratch, size + held, self.tile[1] * scheme.source.block)
         line, part = to.divide(work.unit, self.parts)
-        column = to.least(to.times(part, scheme.together), scheme.across - scheme.together)
-        y = to.least(to.times(line, scheme.kept), scheme.target.height - scheme.kept)
-        y, x = to.times(y, scheme.pool), to.times(column, scheme.m)
-        run, forth = self._run(work), scheme.transform(work, f"{self.symbol}_in", near=True)
+        wide = scheme.together * scheme.kept
+        left = to.least(to.times(part, wide), scheme.target.width - wide)
+        top = to.least(to.times(line, scheme.kept), scheme.target.height - scheme.kept)
+        y, x = to.times(top, scheme.pool), to.times(left, scheme.pool)
+        run, (forth,) = self._run(work), scheme.transforms(work, f"{self.symbol}_in", near=True)
         groups, q = -(-self.whole.blocks // self.tile[1]), self.tile[1]
         with to.loop(groups) as group:
             self._rows(work, run, strip, group, y, x)
@@ -127,7 +128,7 @@ class Opening(Kernel):
             first = to.least(to.times(group, q), self.whole.blocks - q)
             with to.loop(q) as i:
                 self._transform(to, forth, (strip, to.times(i, scheme.source.block)), v, to.plus(first, i))
-        make_outputs(work, scheme, v, m, to.plus(to.times(line, scheme.across), column))
+        make_outputs(work, scheme, v, m, lambda t, _: (top, to.plus(left, to.times(t, scheme.kept))))
 
     def _run(self, work: Work) -> Emitter:
         """P pixels of a row and Q vectors: a function (image, weights, bias, strip)."""
@@ -215,13 +216,13 @@ def opening(
     pool: int,
     machine: Target,
 ) -> Opening | None:
-    """The kernel that is estimated to be fastest; None where no tiles side by side fill a row.
+    """The kernel that is estimated to be fastest; None where a row has too few tiles.
 
     ``windows``: of both convolutions. ``finishes``: of the second, and of the pooling by ``pool`` behind it.
     """
     found: list[tuple[float, Opening]] = []
     for plain in winograd_schemes(whole, target, windows[1], machine, pool):
-        if plain.fresh or plain.together > plain.across or plain.chunks == 1 or target.width % plain.kept:
+        if plain.fresh or plain.chunks == 1 or plain.together * plain.kept > target.width:
             continue
         strip = Layout(whole.channels, plain.m, plain.m * plain.together, whole.lanes, (1, 1, 1, 1))
         scheme = replace(plain, source=strip, finish=finishes[0], after=finishes[1])

@@ -15,6 +15,7 @@ from striate.engine.kernels.direct import Tile, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import fits_registers
 from striate.engine.kernels.winograd import Scheme
+from striate.engine.kernels.winograd_transforms import AT_ONCE
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -24,12 +25,15 @@ PER_TILE = 30  # cycles to begin and end a tile, besides its results
 FIRST, SECOND = 2**15, 2**19  # bytes of the caches that a core has for itself
 # (bytes, bytes a cycle that one thread gets of so many, read over and over); others use the third cache too
 RATES = ((FIRST // 2, 64.0), (SECOND * 3 // 4, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
-MEMORY_RATE = 3.0
+MEMORY_RATE = 3.6
 SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
 FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
 FRESH_ROOM = FIRST * 5 // 4  # bytes of weights transformed in a call that are at hand
-# outputs of a tile each way, by kernel size and stride: of at most five points, and one at infinity
-OUTPUTS = {(3, 1): (4, 2), (5, 1): (2,), (3, 2): (4, 2), (5, 2): (4, 2), (7, 2): (3, 2)}
+NEARLY = 1.1  # times the least estimate: so near, weights transformed in a call win, for a batch shares them
+LINES = 1.0  # cycles more for a value of a transform that writes what stands between columns and rows
+CLOSE = 768  # input channels, at most, of tiles of 6 x 6: their error is twice that of 4 x 4
+# outputs of a tile each way, by kernel size and stride: of at most seven points, and one at infinity
+OUTPUTS = {(3, 1): (6, 4, 2), (5, 1): (2,), (3, 2): (4, 2), (5, 2): (4, 2), (7, 2): (3, 2)}
 MOST_TURNS = 16  # of tiles whose transforms are at hand, where they are not all
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 
@@ -130,7 +134,11 @@ def winograd_kinds(
         if kind not in found or cycles < found[kind][0]:
             found[kind] = cycles, scheme
     least = min((cycles for cycles, _ in found.values()), default=float("inf"))
-    kinds = sorted((one for one in found.values() if one[0] < 2 * least), key=lambda one: one[0])
+    anew = NEARLY * least
+    kinds = sorted(
+        (one for one in found.values() if one[0] < 2 * least),
+        key=lambda one: (not (one[1].fresh and one[0] < anew), one[0]),
+    )
     pays = least < direct_cycles(plain, tiles, target, window, source.channels, machine)
     return pays, tuple(scheme for _, scheme in kinds)
 
@@ -142,7 +150,8 @@ def winograd_schemes(
     taps, stride = window.kernel[0], window.stride[0]
     for m in OUTPUTS[taps, stride]:
         kept = m // pool
-        if m % pool or min(target.height, target.width) < kept:
+        too_deep = m > 4 and source.channels > CLOSE
+        if m % pool or min(target.height, target.width) < kept or too_deep:
             continue
         plain = Scheme(
             source, target, m, window.before, (1, 1), 1, 1, Finish(), stride=stride, taps=taps, pool=pool
@@ -161,23 +170,37 @@ def winograd_schemes(
                     shared = pieces >= SHARES or (whole and together == 1)
                     if groups % together == 0 and shared:
                         scheme = replace(plain, tile=(p, q), turns=turns, round=together, far=far)
-                        yield scheme
-                        if turns == all_turns and together == 1 and stride == 1 and taps == 3:
-                            for fresh in (2, 4, 8):
-                                anew = replace(scheme, far=False, fresh=fresh)
-                                if source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
-                                    yield anew
+                        for one in (scheme, *_smaller_last(scheme, whole)):
+                            yield one
+                            if whole and together == 1 and stride == 1 and taps == 3:
+                                yield from _anew(one)
+
+
+def _smaller_last(scheme: Scheme, whole: bool) -> Iterator[Scheme]:
+    """Its last tiles smaller, where tiles of one size do not end with the map."""
+    rest = scheme.target.height % scheme.kept or scheme.target.width % scheme.kept
+    if whole and rest and scheme.stride == 1:
+        yield replace(scheme, mixed=True)
+
+
+def _anew(scheme: Scheme) -> Iterator[Scheme]:
+    """Its weights transformed in every call, some input channels at a time."""
+    for fresh in (2, 4, 8):
+        anew = replace(scheme, far=False, fresh=fresh)
+        if scheme.source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
+            yield anew
 
 
 def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     """Products or the arrival of their weights, and the transforms with what they read and write."""
     (p, q), source, target, n, terms = scheme.tile, scheme.source, scheme.target, scheme.n, scheme.terms
-    turns = scheme.chunks * scheme.turns * scheme.groups
+    times = scheme.chunks * scheme.groups
+    calls = times * sum(region.rows * region.columns * region.turns for region in scheme.regions)
     one = 4 * terms * source.blocks * source.lanes
     v, m = one * scheme.together, 4 * n * n * scheme.m_step
     pieces = source.blocks // scheme.fresh if scheme.fresh else 1
-    products = turns * terms * source.channels * turn(p, q, machine.registers)
-    products += turns * n * n * pieces * (2 * p * q + PER_TILE)
+    products = times * scheme.sums * source.channels * turn(p, q, machine.registers)
+    products += calls * pieces * (2 * p * q + PER_TILE)
     u = 4 * scheme.groups * scheme.weights * 9 if scheme.fresh else one * scheme.groups * q * target.lanes
     if scheme.fresh:
         products += source.channels * scheme.groups * q * n * n * FRESH
@@ -185,12 +208,16 @@ def winograd_cycles(scheme: Scheme, machine: Target) -> float:
         products += (pieces - 1) * scheme.chunks * scheme.groups * 2 * m / rate(m + near)  # sums that wait
     else:
         near = 4 * scheme.weights
-    passes = one * q * target.lanes * turns
-    arrival = scheme.chunks * (u / rate(u) + v * scheme.rounds / rate(v + m)) + passes / rate(near)
-    padded = scheme.chunks * scheme.together
-    forth = padded * source.blocks * terms * (2.5 + 4 * source.lanes / rate(v + m))
-    back = padded * target.blocks * n * n * (2.0 + 8 * target.lanes / rate(v + m))
-    return max(products, arrival) + 0.2 * min(products, arrival) + forth + back
+    passes = 4 * scheme.sums * source.blocks * source.lanes * q * target.lanes * times
+    # weights come from far for the next groups while those of this one pass by
+    arrival = max(scheme.chunks * u / rate(u), passes / rate(near))
+    whole = scheme.chunks == 1  # V is written far away, and nobody asks for it
+    again = scheme.chunks * v * (scheme.rounds + whole) / rate((1 + whole) * (v + m))
+    padded = scheme.chunks * scheme.values
+    by_lines = LINES if n * n > AT_ONCE else 0.0
+    forth = padded * (terms / n**2) * source.blocks * (2.5 + by_lines + 4 * source.lanes / rate(v + m))
+    back = padded * target.blocks * (2.0 + by_lines + 8 * target.lanes / rate(v + m))
+    return max(products, arrival) + 0.2 * min(products, arrival) + again + forth + back
 
 
 def images_together(scheme: Scheme) -> int:

@@ -2,12 +2,14 @@
 
 Every product reads straight on:
 V [position][turn][block of input channels][tile of the turn][lane], U [round][position][group of the round]
-[input channel][output of the group], M [position][vector of the round][tile][lane].
+[input channel][output of the group], M [position][vector of the round][tile][lane]. Where
+last tiles are smaller, the tiles of V's turns are those that have the position.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,6 +18,7 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Operand
+from striate.engine.kernels.mosaic import Kind, Mosaic, Run, Side, mosaic
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.toom_cook import Filtering, as_array, filtering
@@ -27,13 +30,16 @@ PHASES = ((0, 1), (0, 0), (1, 0), (1, 1))  # of rows and columns; stride 1: only
 
 @dataclass(frozen=True)
 class Region:
-    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on."""
+    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on, of
+    tiles from number ``tile`` on, in so many ``turns``."""
 
     first: tuple[int, int]
     rows: int
     columns: int
-    phase: int
-    phases: int
+    turns: int
+    phase: int = 0
+    phases: int = 1
+    tile: int = 0
 
 
 @dataclass(frozen=True)
@@ -45,7 +51,8 @@ class Tiling:
     divisor of their number. ``far``: weights come from the third cache or memory. ``fresh``: blocks of input
     channels, a divisor of their number, whose weights are transformed together in every call (then ``round``
     is 1); 0: weights come transformed. ``pool``: of so many outputs each way the largest alone is kept, once
-    ``after`` was done to it; ``target`` is the map of these.
+    ``after`` was done to it; ``target`` is the map of these. ``mixed``: the last tiles of each row and column
+    are smaller, instead of moved back to end with the map; all tiles are at hand together.
     """
 
     source: Layout
@@ -62,10 +69,11 @@ class Tiling:
     taps: int = 3
     pool: int = 1
     after: Finish = field(default_factory=Finish)
+    mixed: bool = False
 
     @property
     def n(self) -> int:
-        return self.minimal.size
+        return self.m + -(-self.taps // self.stride) - 1
 
     @property
     def minimal(self) -> Filtering:
@@ -76,21 +84,72 @@ class Tiling:
         return self.stride**2
 
     @property
+    def mosaic(self) -> Mosaic | None:
+        """None: all tiles are alike."""
+        size = self.pool * self.target.height, self.pool * self.target.width
+        return mosaic(size, self.m, self.taps, bool(self.fresh)) if self.mixed else None
+
+    @property
+    def kinds(self) -> tuple[Kind, ...]:
+        """Of the tiles at hand; if all are alike, numbers count from the first of them."""
+        if self.mosaic:
+            return self.mosaic.kinds
+        side = Side(self.minimal, tuple(range(self.n)), 0, self.m, 1)
+        return (Kind(side, replace(side, count=self.together), 0),)
+
+    def runs(self, axis: int) -> tuple[Run, ...]:
+        """Positions along an axis."""
+        return tuple(self.mosaic.runs(axis)) if self.mosaic else (Run(0, self.n, all=True),)
+
+    def shared(self, axis: int, position: int) -> bool:
+        """Whether the last tiles along an axis have this position, too."""
+        return any(run.all and run.first <= position < run.first + run.count for run in self.runs(axis))
+
+    def sorts(self, kind: Kind) -> list[tuple[bool, bool]]:
+        """Of the positions of such tiles, by whether the last tiles have their row and their column."""
+        found = dict.fromkeys((down.all, across.all) for down, across in product(self.runs(0), self.runs(1)))
+        return [sort for sort in found if kind.has(*sort)]
+
+    def span(self, rows: bool, columns: bool) -> tuple[int, int]:
+        """The first tile that has positions of such a row and column, and how many turns there are."""
+        if not self.mosaic:
+            return 0, self.turns
+        first, count = self.mosaic.span(rows, columns)
+        return first, -(-count // self.tile[0])
+
+    @property
     def regions(self) -> tuple[Region, ...]:
-        n, last = self.n, self.n - 1
+        if self.mosaic:
+            return tuple(
+                Region(
+                    (down.first, across.first), down.count, across.count, -(-tiles // self.tile[0]), tile=tile
+                )
+                for down, across, tile, tiles in self.mosaic.parts
+            )
         if self.stride == 1:
-            return (Region((0, 0), n, n, 0, 1),)
+            return (Region((0, 0), self.n, self.n, self.turns),)
+        last, turns = self.n - 1, self.turns
         return (
-            Region((0, 0), last, last, 0, 4),
-            Region((last, 0), 1, last, 0, 2),
-            Region((0, last), last, 1, 1, 2),
-            Region((last, last), 1, 1, 1, 1),
+            Region((0, 0), last, last, turns, 0, 4),
+            Region((last, 0), 1, last, turns, 0, 2),
+            Region((0, last), last, 1, turns, 1, 2),
+            Region((last, last), 1, 1, turns, 1, 1),
         )
 
     @property
     def terms(self) -> int:
         """Products of one tile and one channel."""
         return sum(region.rows * region.columns * region.phases for region in self.regions)
+
+    @property
+    def sums(self) -> int:
+        """Turns of the product, of all positions and phases, for the tiles at hand and one group."""
+        return sum(one.rows * one.columns * one.phases * one.turns for one in self.regions)
+
+    @property
+    def values(self) -> int:
+        """Positions of all tiles at hand."""
+        return self.mosaic.values if self.mosaic else self.together * self.n**2
 
     @property
     def rows(self) -> tuple[tuple[int, int], ...]:
@@ -115,6 +174,13 @@ class Tiling:
         return self.turns * self.tile[0]
 
     @property
+    def slots(self) -> int:
+        """Tiles for whose M there is room: a last turn may go beyond those that have a position."""
+        if not self.mixed:
+            return self.together
+        return max(region.tile + region.turns * self.tile[0] for region in self.regions)
+
+    @property
     def chunks(self) -> int:
         return -(-self.tiles // self.together)
 
@@ -133,7 +199,7 @@ class Tiling:
 
     @property
     def m_step(self) -> int:
-        return (self.together * self.round * self.tile[1] + 1) * self.target.lanes
+        return (self.slots * self.round * self.tile[1] + 1) * self.target.lanes
 
     @property
     def weights(self) -> int:
@@ -147,13 +213,18 @@ class Tiling:
 
     @property
     def multiply_adds(self) -> int:
-        outputs = self.chunks * self.together * self.groups * self.tile[1] * self.target.lanes
-        return self.terms * outputs * self.source.channels
+        outputs = self.tile[0] * self.groups * self.tile[1] * self.target.lanes
+        return self.chunks * self.sums * outputs * self.source.channels
 
     def describe(self) -> str:
         p, q = self.tile
         window = f"{self.taps}x{self.taps}" + (" in four phases" if self.stride > 1 else "")
-        form = f"F({self.m}x{self.m}, {window}), {self.together} of {self.tiles} tiles, "
+        count = (
+            f"{self.tiles} tiles, the last smaller"
+            if self.mixed
+            else f"{self.together} of {self.tiles} tiles"
+        )
+        form = f"F({self.m}x{self.m}, {window}), {count}, "
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}{self._pooling()}"
 
     def _pooling(self) -> str:
@@ -197,24 +268,33 @@ class Tiling:
         axes = even, odd
         return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 
-    def corner(self, to: Emitter, tile: Number) -> tuple[Number, Number]:
+    def corner(self, to: Emitter, tile: Number, kind: Kind) -> tuple[Number, Number]:
         """The first stored row and column of a tile; the last tiles are moved back to end with the map.
 
-        What is missing in the last turn repeats the last tile.
+        What is missing in the last turn repeats the last tile. Of tiles of several sizes, ``tile`` counts
+        those of one kind.
         """
+        if self.mixed:
+            down, across = to.divide(tile, kind.across.count)
+            sides = (down, kind.down), (across, kind.across)
+            y, x = (
+                to.plus(side.start // self.pool, to.times(place, side.step // self.pool))
+                for place, side in sides
+            )
+            return y, x
         down, across = to.divide(to.least(tile, self.tiles - 1), self.across)
         y = to.least(to.times(down, self.kept), self.target.height - self.kept)
         return y, to.least(to.times(across, self.kept), self.target.width - self.kept)
 
-    def source_at(self, to: Emitter, block: Number, tile: Number) -> Number:
-        y, x = self.corner(to, tile)
+    def source_at(self, to: Emitter, block: Number, corner: tuple[Number, Number]) -> Number:
+        y, x = corner
         layout, (top, left) = self.source, self.before
         first = layout.start - top * layout.row - left * layout.lanes
         step = self.stride * self.pool
         rows = to.plus(to.times(y, step * layout.row), to.times(x, step * layout.lanes))
         return to.plus(first, rows, to.times(block, layout.block))
 
-    def target_at(self, to: Emitter, layout: Layout, block: Number, tile: Number) -> Number:
-        y, x = self.corner(to, tile)
+    def target_at(self, to: Emitter, layout: Layout, block: Number, corner: tuple[Number, Number]) -> Number:
+        y, x = corner
         rows = to.plus(to.times(y, layout.row), to.times(x, layout.lanes))
         return to.plus(layout.start, rows, to.times(block, layout.block))

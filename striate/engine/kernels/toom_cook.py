@@ -17,7 +17,7 @@ from striate.engine.emit import Emitter, Vector
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 # small numbers: the error grows with their size (Barabasz et al. 2018, arXiv 1803.10986)
-POINTS = (0, 1, -1, 2, -2)
+POINTS = (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))
 
 
 @dataclass(frozen=True)
@@ -60,6 +60,17 @@ def filtering(outputs: int, taps: int, whole: bool = False) -> Filtering:
         bt[j] = [entry / (scale if whole else 1) for entry in bt[j]]
     g.append([Fraction(k == taps - 1) for k in range(taps)])
     return Filtering(outputs, taps, _frozen(at), _frozen(g), _frozen(bt))
+
+
+@cache
+def part(whole: Filtering, outputs: int) -> tuple[Filtering, tuple[int, ...]]:
+    """Fewer outputs by some of the products, with the same G; and which products these are."""
+    own = filtering(outputs, whole.taps)
+    positions = *range(own.size - 1), whole.size - 1
+    g = tuple(whole.g[position] for position in positions)
+    factors = [mine[0] / shared[0] if shared[0] else 1 for mine, shared in zip(own.g, g, strict=True)]
+    bt = [[entry * factor for entry in row] for row, factor in zip(own.bt, factors, strict=True)]
+    return Filtering(outputs, whole.taps, own.at, g, _frozen(bt)), positions
 
 
 def _frozen(rows: list[list[Fraction]]) -> Matrix:

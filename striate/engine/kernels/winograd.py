@@ -1,10 +1,11 @@
-"""3x3 convolution with a quarter (m = 4) or less than half (m = 2) of the multiplications; 5x5 with a third.
+"""3x3 convolution with a fifth (m = 6), a quarter (m = 4) or less than half (m = 2) of the multiplications.
 
 The map is cut into tiles of m x m outputs. Each tile's (m+2) x (m+2) inputs are transformed (V = B^T d B),
 the weights were transformed once (U = G g G^T); for each of the (m+2)^2 positions the sum over channels is
 then a matrix product of its own, M = U V, and the outputs are A^T M A. Transforms work on vectors of channels
 and have few multiplications; the matrix products are where the time goes, and there are 36 multiply-adds
-instead of 144 (m = 4). ``tiling`` says where everything lies, ``winograd_forms`` has the kernels.
+instead of 144 (m = 4), 64 instead of 324 (m = 6). ``tiling`` says where everything lies, ``mosaic`` how last
+tiles may be smaller, ``winograd_transforms`` and ``winograd_forms`` have the kernels.
 5x5 convolutions have tiles of 2 x 2, transformed for the same points: 36 multiply-adds instead of 100.
 
 With a stride of 2, even rows meet the first and the third tap, odd rows the second; columns likewise. So the
@@ -14,59 +15,44 @@ more channels: 81 multiply-adds instead of 144. 7x7 (phases of up to 4x4) with t
 441. In the order of PHASES those of a position are neighbours. Of images that arrive as planes a vector has
 the few channels of one pixel.
 
-Transformed weights are four times (m = 4) or nearly twice (m = 2) as large as the weights. Where a map has
-few tiles they are read only a few times, and to wait for them takes longer than to transform the weights anew
-for every call, some input channels at a time (``fresh``).
+Transformed weights are seven times (m = 6), four times (m = 4) or nearly twice (m = 2) as large as the
+weights. Where a map has few tiles they are read only a few times, and to wait for them takes longer than to
+transform the weights anew for every call, some input channels at a time (``fresh``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import partial, reduce
 
-from striate.engine.emit import Emitter, Vector
+from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.kernel import Work
-from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
-from striate.engine.kernels.tiling import PHASES, Tiling
-from striate.engine.kernels.toom_cook import columns_times, rows_times
+from striate.engine.kernels.mosaic import Kind
+from striate.engine.kernels.multiply import Asking, Reduction, multiply
+from striate.engine.kernels.tiling import Tiling
+from striate.engine.kernels.toom_cook import rows_times
+from striate.engine.kernels.winograd_transforms import Transforms
 
 
 @dataclass(frozen=True)
 class Scheme(Tiling):
     """The steps of a tiling, each a function of its own that the kernels call."""
 
-    def transform(self, work: Work, name: str, *, near: bool = False) -> Emitter:
-        """V = B^T d B of one tile and one vector of channels, phase by phase; (source, V).
+    def transforms(self, work: Work, name: str, *, near: bool = False) -> list[Emitter]:
+        """V = B^T d B of one tile and one vector of channels; (source, V for each sort of position).
 
-        ``near``: the map is in the cache, and need not be asked for.
+        One for each kind of tiles. ``near``: the map is in the cache, and need not be asked for.
         """
-        bt, layout, step = self.minimal.bt, self.source, self.stride
-        to = Emitter(work.to.mod, name, replace(work.to.target, lanes=layout.lanes), 2, inner=True)
-        source, v = to.memories
-        wide = step * self.m * layout.lanes
-        rows = 0 if near else step * (self.m - 1) + self.taps
-        for y in range(rows):  # what the second tile from here will read anew
-            for x in range(0, wide, LINE):
-                to.prefetch(source, y * layout.row + 2 * wide + 2 * layout.lanes + x, near=3)
-        for phase, odd in enumerate(PHASES if step > 1 else ((0, 0),)):
-            high, wide = (self.n - one for one in odd)
-            down, across = (tuple(row[:size] for row in bt[:size]) for size in (high, wide))
-            seen = [
-                [
-                    to.get(source, (step * y + odd[0]) * layout.row + (step * x + odd[1]) * layout.lanes)
-                    for y in range(high)
-                ]
-                for x in range(wide)
-            ]
-            columns = [rows_times(to, down, column) for column in seen]
-            for y in range(high):
-                for x, value in enumerate(rows_times(to, across, [column[y] for column in columns])):
-                    place = phase * self.tile[0] * layout.blocks * layout.lanes
-                    to.put(value, v, (y * self.n + x) * self.v_step + place)
-        to.ret_void()
-        return to
+        found = []
+        for number, kind in enumerate(self.kinds):
+            target, sorts = replace(work.to.target, lanes=self.source.lanes), self.sorts(kind)
+            to = Emitter(work.to.mod, f"{name}{number}", target, 1 + len(sorts), inner=True)
+            source, *targets = to.memories
+            Transforms(self, kind).forth(to, source, dict(zip(sorts, targets, strict=True)), near)
+            to.ret_void()
+            found.append(to)
+        return found
 
     def transform_weights(self, work: Work, name: str, rows: tuple[int, int]) -> Emitter:
         """Two rows of U = G g G^T, of the input channels at hand and a group of outputs; (weights, rows)."""
@@ -84,23 +70,21 @@ class Scheme(Tiling):
         to.ret_void()
         return to
 
-    def product(self, work: Work, name: str, phases: int = 1) -> Emitter:
-        """P tiles x Q vectors of M at one position, turn by turn, over all input channels; (V, weights, M).
+    def product(self, work: Work, name: str, turns: int, phases: int = 1) -> Emitter:
+        """P tiles x Q vectors of M at one position, in ``turns``, over all input channels; (V, weights, M).
 
         With fresh weights, the sum over those at hand is added to what M has.
         """
         to = Emitter(work.to.mod, name, work.to.target, 3, inner=True)
         v, weights, m = to.memories
         (p, q), lanes = self.tile, self.source.lanes
-        with to.loop(self.turns) as turn:
+        with to.loop(turns) as turn:
             place = to.times(turn, p * to.lanes)
-            places = [
-                [to.plus(place, (j * self.together + i) * to.lanes) for j in range(q)] for i in range(p)
-            ]
+            places = [[to.plus(place, (j * self.slots + i) * to.lanes) for j in range(q)] for i in range(p)]
             sums = [
                 [to.variable(to.get(m, at) if self.fresh else to.constant(0)) for at in row] for row in places
             ]
-            asking = Asking(self.weights, self.turns, turn) if self.far else None
+            asking = Asking(self.weights, turns, turn) if self.far else None
             first = to.times(turn, p * self.phases * self.source.blocks * lanes)
             parts = self._reductions(phases)
             steps = [i * lanes for i in range(p)]
@@ -125,38 +109,34 @@ class Scheme(Tiling):
             parts.append(Reduction(loops, rest, full * step, full * lanes))
         return parts
 
-    def back(self, work: Work, name: str) -> Emitter:
+    def backs(self, work: Work, name: str) -> list[Emitter]:
         """A^T M A, bias and finish, of one tile and one vector of channels; (M, bias, target[, added])."""
-        added, n, at = self.finish.added, self.n, self.minimal.at
-        to = Emitter(work.to.mod, name, work.to.target, 4 if added else 3, inner=True)
-        m, bias, target, *more = to.memories
-        for memory, layout in zip((target, *more), (self.target, *((added,) if added else ())), strict=True):
-            for y in range(self.kept):  # where the next tile will be
-                for x in range(0, self.kept * to.lanes, LINE):
-                    at_next = y * layout.row + self.kept * to.lanes + x
-                    to.prefetch(memory, at_next, near=3, write=memory is target)
-        columns = [
-            columns_times(to, at, [to.get(m, (y * n + x) * self.m_step) for y in range(n)]) for x in range(n)
-        ]
-        shift, results = to.get(bias, 0), dict[tuple[int, int], list[Vector]]()
-        for y in range(self.m):
-            for x, value in enumerate(columns_times(to, at, [column[y] for column in columns])):
-                other = to.get(more[0], y * added.row + x * added.lanes) if added else None
-                result = self.finish.apply(to, to.fadd(value, shift), other)
-                results.setdefault((y // self.pool, x // self.pool), []).append(result)
-        for (y, x), some in results.items():
-            largest = reduce(partial(to.intrinsic, "llvm.maximum"), some)
-            to.put(self.after.apply(to, largest), target, y * self.target.row + x * self.target.lanes)
-        to.ret_void()
-        return to
+        found = []
+        for number, kind in enumerate(self.kinds):
+            to = Emitter(
+                work.to.mod, f"{name}{number}", work.to.target, 4 if self.finish.added else 3, inner=True
+            )
+            m, bias, target, *more = to.memories
+            Transforms(self, kind).back(to, m, bias, target, more)
+            to.ret_void()
+            found.append(to)
+        return found
 
-    def transform_tiles(self, work: Work, inner: Emitter, v: Memory, block: Number, first: Number) -> None:
+    def transform_tiles(
+        self, work: Work, codes: list[Emitter], v: Memory, block: Number, first: Number
+    ) -> None:
         """V of one vector of channels of all tiles at hand, of which ``first`` is the first."""
         to, p, lanes = work.to, self.tile[0], self.source.lanes
-        with to.loop(self.turns) as turn, to.loop(p) as i:
-            at = self.source_at(to, block, to.plus(first, to.times(turn, p), i))
-            rows = to.plus(to.times(turn, p * self.phases * self.source.blocks), to.times(block, p), i)
-            to.run(inner, (work.buffer("source"), at), (v, to.times(rows, lanes)))
+        each = p * self.phases * self.source.blocks
+        for kind, code in zip(self.kinds, codes, strict=True):
+            with to.loop(kind.count) as t:
+                at = self.source_at(to, block, self.corner(to, to.plus(first, t), kind))
+                places = []
+                for sort in self.sorts(kind):
+                    turn, i = to.divide(to.plus(t, kind.first - self.span(*sort)[0]), p)
+                    rows = to.plus(to.times(turn, each), to.times(block, p), i)
+                    places.append((v, to.times(rows, lanes)))
+                to.run(code, (work.buffer("source"), at), *places)
 
     def multiply(
         self,
@@ -177,43 +157,53 @@ class Scheme(Tiling):
                 (u[0], to.plus(u[1], to.times(group, each))),
                 (
                     m[0],
-                    to.plus(
-                        m[1], to.times(position, self.m_step), to.times(group, q * self.together * lanes)
-                    ),
+                    to.plus(m[1], to.times(position, self.m_step), to.times(group, q * self.slots * lanes)),
                 ),
             )
 
-    def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int]]:
-        """Loops over all positions: the product's code, the position, where its V and its weights begin."""
-        to = work.to
-        codes = {n: self.product(work, f"{name}{n}", n) for n in {r.phases for r in self.regions}}
+    def products(self, work: Work, name: str) -> dict[tuple[int, int], Emitter]:
+        """The product's codes, by turns and phases."""
+        wanted = dict.fromkeys((region.turns, region.phases) for region in self.regions)
+        return {one: self.product(work, f"{name}{one[0]}_{one[1]}", *one) for one in wanted}
+
+    def every_position(self, work: Work, name: str) -> Iterator[tuple[Emitter, Number, int, int, int]]:
+        """Loops over all positions: the product's code, the position, where its V, weights and M begin."""
+        to, codes = work.to, self.products(work, name)
         for region in self.regions:
             depth = region.phase * self.source.blocks * self.source.lanes
             with to.loop(region.rows) as y, to.loop(region.columns) as x:
                 row = to.times(to.plus(y, region.first[0]), self.n)
                 position = to.plus(row, x, region.first[1])
                 yield (
-                    codes[region.phases],
+                    codes[region.turns, region.phases],
                     position,
                     depth * self.tile[0],
                     depth * self.tile[1] * to.lanes,
+                    region.tile * to.lanes,
                 )
 
     def finish_tiles(
-        self, work: Work, inner: Emitter, m: Memory, m_at: Number, number: Number, first: Number
+        self,
+        work: Work,
+        codes: list[Emitter],
+        m: tuple[Memory, Number],
+        number: Number,
+        corner: Callable[[Number, Kind], tuple[Number, Number]],
     ) -> None:
-        """Outputs of all tiles at hand, for one round of output channels."""
+        """Outputs of all tiles at hand, for one round of output channels; ``corner``: of a tile at hand."""
         to, q, lanes = work.to, self.tile[1], work.to.lanes
-        with to.loop(self.round) as group, to.loop(q) as i, to.loop(self.together) as t:
-            start = to.times(to.plus(to.times(number, self.round), group), q)
-            block, tile = to.plus(to.least(start, self.target.blocks - q), i), to.plus(first, t)
-            vector = to.plus(to.times(group, q), i)
-            arguments = [
-                (m, to.plus(m_at, to.times(to.plus(to.times(vector, self.together), t), lanes))),
-                (work.buffer("bias"), to.times(block, lanes)),
-                (work.buffer("target"), self.target_at(to, self.target, block, tile)),
-            ]
-            if self.finish.added:
-                added = self.target_at(to, self.finish.added, block, tile)
-                arguments.append((work.buffer("added"), added))
-            to.run(inner, *arguments)
+        for kind, code in zip(self.kinds, codes, strict=True):
+            with to.loop(self.round) as group, to.loop(q) as i, to.loop(kind.count) as t:
+                start = to.times(to.plus(to.times(number, self.round), group), q)
+                block, at = to.plus(to.least(start, self.target.blocks - q), i), corner(t, kind)
+                vector = to.plus(to.times(group, q), i)
+                place = to.times(to.plus(to.times(vector, self.slots), t, kind.first), lanes)
+                arguments = [
+                    (m[0], to.plus(m[1], place)),
+                    (work.buffer("bias"), to.times(block, lanes)),
+                    (work.buffer("target"), self.target_at(to, self.target, block, at)),
+                ]
+                if self.finish.added:
+                    added = self.target_at(to, self.finish.added, block, at)
+                    arguments.append((work.buffer("added"), added))
+                to.run(code, *arguments)

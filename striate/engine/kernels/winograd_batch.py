@@ -66,7 +66,7 @@ class Batch(Kernel):
         last = to.sub(to.mul(work.images, ir.Constant(I64, scheme.tiles)), ir.Constant(I64, 1))
         self._forth(work, v, first, last)
         with to.loop(scheme.rounds) as number:
-            for product, position, v_at, u_at in scheme.every_position(work, f"{self.symbol}_mul"):
+            for product, position, v_at, u_at, _ in scheme.every_position(work, f"{self.symbol}_mul"):
                 place = to.plus(to.times(number, scheme.n**2), position)
                 own = to.plus(to.times(place, position_step(scheme)), u_at)
                 scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, 0))

@@ -7,12 +7,14 @@ thread takes some of the output channels, so that no transformed weight is read 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import ClassVar
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.kernel import Kernel, Operand, Work
+from striate.engine.kernels.mosaic import Kind
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.winograd import Scheme
 
@@ -45,26 +47,32 @@ class Tiles(Kernel):
 
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
-        forth = scheme.transform(work, f"{self.symbol}_in")
+        forth = scheme.transforms(work, f"{self.symbol}_in")
         size = scheme.n**2 * scheme.v_step
         v = to.part(work.scratch, 0, size)
         m = to.part(work.scratch, size, scheme.n**2 * scheme.m_step)
         first = to.times(work.unit, scheme.together)
         with to.loop(scheme.source.blocks) as block:
             scheme.transform_tiles(work, forth, v, block, first)
-        make_outputs(work, scheme, v, m, first)
+        make_outputs(work, scheme, v, m, lambda t, kind: scheme.corner(to, to.plus(first, t), kind))
 
 
-def make_outputs(work: Work, scheme: Scheme, v: Memory, m: Memory, first: Number) -> None:
-    """From V to outputs, of all tiles at hand, of which ``first`` is the first."""
+def make_outputs(
+    work: Work,
+    scheme: Scheme,
+    v: Memory,
+    m: Memory,
+    corner: Callable[[Number, Kind], tuple[Number, Number]],
+) -> None:
+    """From V to outputs, of all tiles at hand. ``corner``: the first stored row and column of each."""
     to, symbol = work.to, work.kernel.symbol
-    back = scheme.back(work, f"{symbol}_out")
+    back = scheme.backs(work, f"{symbol}_out")
     with to.loop(scheme.rounds) as number:
-        for product, position, v_at, u_at in scheme.every_position(work, f"{symbol}_mul"):
+        for product, position, v_at, u_at, m_at in scheme.every_position(work, f"{symbol}_mul"):
             place = to.plus(to.times(number, scheme.n**2), position)
             own = to.plus(to.times(place, scheme.round * scheme.weights), u_at)
-            scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, 0))
-        scheme.finish_tiles(work, back, m, 0, number, first)
+            scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, m_at))
+        scheme.finish_tiles(work, back, (m, 0), number, corner)
 
 
 @dataclass(frozen=True)
@@ -86,7 +94,7 @@ class Transform(Kernel):
         return self.scheme.source.blocks
 
     def body(self, work: Work) -> None:
-        forth = self.scheme.transform(work, f"{self.symbol}_in")
+        forth = self.scheme.transforms(work, f"{self.symbol}_in")
         self.scheme.transform_tiles(work, forth, work.buffer("transformed"), work.unit, 0)
 
 
@@ -128,19 +136,20 @@ class Product(Kernel):
 
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
-        back = scheme.back(work, f"{self.symbol}_out")
+        back = scheme.backs(work, f"{self.symbol}_out")
         m = to.part(work.scratch, 0, self.images * self._each)
         with work.some_images(self.images):
             if scheme.fresh:
-                self._fresh(work, scheme.product(work, f"{self.symbol}_mul"), m)
+                self._fresh(work, m)
             else:
                 each = scheme.round * scheme.weights
-                for product, position, v_at, u_at in scheme.every_position(work, f"{self.symbol}_mul"):
+                for product, position, *at, m_at in scheme.every_position(work, f"{self.symbol}_mul"):
                     place = to.plus(to.times(work.unit, scheme.n**2), position)
-                    own = to.plus(to.times(place, each), u_at)
-                    self._images(work, product, position, v_at, (work.buffer("weights"), own), m)
+                    own = to.plus(to.times(place, each), at[1])
+                    self._images(work, product, position, at[0], (work.buffer("weights"), own), (m, m_at))
             with work.each_of_these() as place:
-                scheme.finish_tiles(work, back, m, to.times(place, self._each), work.unit, 0)
+                sums = m, to.times(place, self._each)
+                scheme.finish_tiles(work, back, sums, work.unit, lambda t, kind: scheme.corner(to, t, kind))
 
     def _images(
         self,
@@ -149,15 +158,15 @@ class Product(Kernel):
         position: Number,
         v_at: Number,
         u: tuple[Memory, Number],
-        m: Memory,
+        m: tuple[Memory, int],
     ) -> None:
         """All images at hand use the same weights, while these are near."""
         with work.each_of_these() as place:
-            m_at = work.to.times(place, self._each)
+            m_at = work.to.plus(work.to.times(place, self._each), m[1])
             v = work.buffer("transformed")
-            self.scheme.multiply(work, product, position, (v, v_at), u, (m, m_at))
+            self.scheme.multiply(work, product, position, (v, v_at), u, (m[0], m_at))
 
-    def _fresh(self, work: Work, product: Emitter, m: Memory) -> None:
+    def _fresh(self, work: Work, m: Memory) -> None:
         """Some input channels at a time: two rows of their weights transformed, their part of M added.
 
         So few transformed weights are at hand that they stay in the first cache.
@@ -166,6 +175,7 @@ class Product(Kernel):
         lanes, taps = scheme.source.lanes, 9 * scheme.tile[1] * scheme.target.lanes
         u = to.part(work.scratch, self.images * self._each, 2 * scheme.n * scheme.held)
         weights, channels = work.buffer("weights"), scheme.fresh * lanes
+        products = scheme.products(work, f"{self.symbol}_mul")
         inner = {
             rows: scheme.transform_weights(work, f"{self.symbol}_w{rows[0]}", rows) for rows in scheme.rows
         }
@@ -177,11 +187,16 @@ class Product(Kernel):
             for rows, code in inner.items():
                 to.run(code, (weights, to.times(first, taps)), (u, 0))
                 for place, y in enumerate(rows):
-                    with to.loop(scheme.n) as x:
-                        position = to.plus(x, y * scheme.n)
-                        self._ask(work, weights, to.times(to.plus(first, channels), taps), position)
-                        own = to.times(to.plus(x, place * scheme.n), scheme.held)
-                        self._images(work, product, position, v_at, (u, own), m)
+                    for region in scheme.regions:
+                        if not region.first[0] <= y < region.first[0] + region.rows:
+                            continue
+                        with to.loop(region.columns) as column:
+                            x = to.plus(column, region.first[1])
+                            position = to.plus(x, y * scheme.n)
+                            self._ask(work, weights, to.times(to.plus(first, channels), taps), position)
+                            own = to.times(to.plus(x, place * scheme.n), scheme.held)
+                            code, m_at = products[region.turns, 1], region.tile * to.lanes
+                            self._images(work, code, position, v_at, (u, own), (m, m_at))
 
     def _ask(self, work: Work, weights: Memory, following: Number, position: Number) -> None:
         """For the next channels' weights, a part of them at every position, so that they come evenly."""
