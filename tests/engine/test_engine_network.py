@@ -293,6 +293,26 @@ def test_threads_limit_numpys_products(folder: Path, monkeypatch: pytest.MonkeyP
     assert seen == [{1}]
 
 
+@pytest.mark.parametrize("threads", [1, 2])
+def test_a_call_like_the_last_one_is_answered_alike(threads: int) -> None:
+    """It takes a shorter way."""
+    net = Network(bundle(), threads=threads)
+    x = np.random.default_rng(0).standard_normal((5, 3, *SIZE)).astype(np.float32)
+    first = net(x[:2])
+    assert net._again is not None
+    second = net(x[:2])
+    np.testing.assert_array_equal(second, first)
+    second[:] = 0  # whoever gets an answer may write into it
+    np.testing.assert_array_equal(net(x[:2]), first)
+    np.testing.assert_array_equal(net(x[:2][::-1]), net(x[[1, 0]]))
+    np.testing.assert_array_equal(net(x)[:1], net(x[:1]))
+    np.testing.assert_array_equal(net(x[:2].astype(np.float64)), first)
+    assert net(x[:0]).shape == (0, 4)
+    net(x[:2])
+    with pytest.raises(ShapeError):
+        net(x[:2, :, :5])
+
+
 def test_threads_do_not_need_the_package(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     original = importlib.import_module
 
