@@ -27,7 +27,7 @@ from striate.engine.target import Target
 TURNS = {3: 7, 7: 4}  # by the map's side: measured
 SHARES = 2  # of the work, of equal size: threads are often two, or a multiple
 # of one tap, by the map's side: transforming more of them takes as long as is gained
-MOST_WEIGHTS = {3: 2**24, 7: 2**14}
+MOST_WEIGHTS = {3: 2**24, 7: 2**11}
 
 
 @dataclass(frozen=True)
