@@ -269,7 +269,8 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
 
 def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
     """What stands in the folder of a run that begins or goes on, for the processes that cannot see it."""
-    finished = Run(folder.path).finished
+    folds = folder.fold(1).path.exists()  # an earlier version gave them no bundle: it is made now
+    finished = Run(folder.path).finished and (not folds or folder.bundle.exists())
     if resume and not finished:
         folder.sweep()
     return {

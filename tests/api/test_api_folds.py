@@ -89,6 +89,16 @@ def test_the_bundle_answers_with_the_mean_of_the_folds_networks(crossed: Path, p
     assert "test images, which none of them has seen" in (crossed / "report.html").read_text()
 
 
+def test_folds_without_a_bundle_get_it(crossed: Path, pictures: Path, tmp_path: Path) -> None:
+    shutil.copytree(crossed, old := tmp_path / "old")
+    shutil.rmtree(old / "bundle")
+    with pytest.raises(RunError, match="--resume"):
+        api.predict(old, [next(pictures.rglob("*.png"))])
+    api.resume(old)
+    assert read_bundle(old / "bundle").identity == read_bundle(crossed / "bundle").identity
+    assert api.Run(old).result == api.Run(crossed).result
+
+
 def test_interrupted_in_the_second_fold(crossed: Path, pictures: Path, tmp_path: Path) -> None:
     said: list[str] = []
 
