@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from striate.api.pace import Pace, measure
@@ -62,13 +63,46 @@ def epochs_within(seconds: float, pace: Pace, dataset: Dataset, batch_size: int,
 
 
 def plan(
+    choose: Callable[[str | None, int | None], Choice],
+    build: Callable[[Choice], nn.Module],
+    dataset: Dataset,
+    seconds: float,
+    larger: str | None = None,
+    clock: Callable[[], float] = time.perf_counter,
+) -> dict[str, Any]:
+    """How many epochs fit into ``seconds`` from now, and what was measured, as settings.json keeps it.
+
+    ``choose`` settles the rest for a network (None: the one that was asked for) and a number of epochs.
+    Where the ``larger`` network has epochs enough to learn from varied images, it is planned, and "model"
+    names it: a small one gains little from many epochs more.
+    """
+    from striate.training.recipe import augmentation_pays
+
+    began = clock()
+    found = _plan(partial(choose, None), build, dataset, seconds, clock)
+    if larger is not None and augmentation_pays(found["epochs"]):
+        left = seconds - (clock() - began)
+        other = _plan(partial(choose, larger), build, dataset, left, clock)
+        if augmentation_pays(other["epochs"]):
+            return {"model": larger, **other}
+    return found
+
+
+def in_words(planned: Mapping[str, Any], folds: int | None = None) -> str:
+    """What a plan says to the user."""
+    network = f" of {planned['model']}" if "model" in planned else ""
+    each = f", for each of {folds} folds," if folds is not None else ""
+    return f"{planned['epochs']} epochs{network}{each} are planned into the {planned['seconds']:g} s."
+
+
+def _plan(
     choose: Callable[[int | None], Choice],
     build: Callable[[Choice], nn.Module],
     dataset: Dataset,
     seconds: float,
-    clock: Callable[[], float] = time.perf_counter,
+    clock: Callable[[], float],
 ) -> dict[str, Any]:
-    """How many epochs fit into ``seconds`` from now, and what was measured, as settings.json keeps it.
+    """The plan for one network.
 
     Batch size and variations, which ``choose`` makes of the number of epochs, change the pace: where they
     differ from what was measured, it is measured once more.

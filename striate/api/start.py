@@ -40,6 +40,8 @@ class Start:
     """Whether images keep the size that they would have without weights: somebody gave it."""
     activation: str | None = None
     """What replaces the activation of the hidden layers; None leaves them the network's own."""
+    larger: str | None = None
+    """The network for a long training, where nobody named one."""
 
     def prepare(self, usual: Preprocessing) -> Preprocessing | None:
         """How to prepare images that would else be prepared as ``usual``; None: so."""
@@ -50,13 +52,13 @@ class Start:
 
     def settled(self, image_size: tuple[int, int]) -> Start:
         """This, with the default network for images of (H, W) pixels in the place of "auto"."""
-        from striate.models import auto, pretrained
+        from striate.models import LARGER, auto, pretrained
 
         if self.model != AUTO:
             return self
         name, weights = auto(image_size)
         preparing = pretrained(name).preprocessing if weights else None
-        return Start(name, weights, preparing, keep_size=True, activation=self.activation)
+        return Start(name, weights, preparing, None, True, self.activation, LARGER.get(name))
 
     def notes(self, image_size: tuple[int, int], asked: str) -> list[str]:
         """What the user should know about it, ``asked`` being the model that was asked for."""

@@ -14,7 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api.budget import plan, seconds_of
+from striate.api.budget import in_words, plan, seconds_of
 from striate.api.carrying import build, carry_out, how_to_go_on
 from striate.api.choices import (
     Choice,
@@ -82,11 +82,11 @@ def train(
     ``augmentation``: fields of ``striate.data.augment.Augmentation`` that replace the preset's. ``like``: a
     run whose choices are all taken over, its data too if none is given; with the same images, versions and
     kind of machine the weights are the same to the last bit. ``budget``: a time ("90s", "10m", "1h30m") into
-    which as many epochs are planned as fit, after a few steps were measured. ``folds``: cross-validation in
-    so many parts, each of which is held out by one training (see ``api.folds``). ``tune``: measure number
-    formats, layouts and the compiler on some steps first, and take the fastest. ``settings``: fields of
-    ``striate.training.settings.TrainSettings``; what is not given comes from the recipe for this kind of
-    images.
+    which as many epochs are planned as fit, after some steps were measured; unasked, a larger network takes
+    what a small one has no use for. ``folds``: cross-validation in so many parts (see ``api.folds``).
+    ``tune``: measure number formats, layouts and the compiler on some steps first, and take the fastest.
+    ``settings``: fields of ``striate.training.settings.TrainSettings``; what is not given comes from the
+    recipe for this kind of images.
 
     Raises DataError, ImageError, UnknownNameError, ArgumentError, ShapeError (the images are too small for
     the network), RunError (the folder is taken), TrainingError (the loss is no longer a number).
@@ -127,28 +127,28 @@ def train(
             on_scan=stage(listeners, "looking at files"),
         )
         start = start.settled(dataset.image_size)
-
         place: dict[str, Any] = {}
 
-        def chosen_for(epochs: int | None) -> Choice:
+        def chosen_for(network: str | None, epochs: int | None) -> Choice:
             given = {**settings, **place, **({"epochs": epochs} if epochs is not None else {})}
-            return choose(dataset, start, given, augmentation, augment, task == "binary")
+            first = replace(start, model=network or start.model)
+            return choose(dataset, first, given, augmentation, augment, task == "binary")
 
-        chosen, notes, tuned = chosen_for(None), [], None
+        chosen, notes, tuned = chosen_for(None, None), [], None
         if tune:
             progress = stage(listeners, "measuring steps")
             with _ONE_AT_A_TIME:
                 tuned = team.tell(lambda: measured_choice(chosen, settings, _built, dataset, progress))
             place.update(tuned["settings"])
-            chosen = chosen_for(None)
+            chosen = chosen_for(None, None)
             notes = [tuned["said"]]
         if seconds is not None:
             left = (seconds - (time.perf_counter() - began)) / (folds or 1)
             with _ONE_AT_A_TIME:
-                found = team.tell(lambda: plan(chosen_for, _built, dataset, left))
-            chosen = replace(chosen_for(found["epochs"]), budget={**found, "seconds": seconds})
-            each = f" of each of {folds} folds" if folds is not None else ""
-            notes += [f"{found['epochs']} epochs{each} are planned into the {seconds:g} s."]
+                found = team.tell(lambda: plan(chosen_for, _built, dataset, left, start.larger))
+            planned = {**found, "seconds": seconds}
+            chosen = replace(chosen_for(found.get("model"), found["epochs"]), budget=planned)
+            notes.append(in_words(planned, folds))
         chosen = replace(chosen, tuned=tuned)
         notes = [*dataset.notes, *start.notes(dataset.image_size, model), chosen.note, *notes]
         return begin_all(dataset, chosen, asked, folds, run, notes, listeners, team)

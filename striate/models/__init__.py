@@ -42,7 +42,7 @@ from striate.models import (  # noqa: F401  importing a file enters its networks
     wide_resnet,
 )
 from striate.models.activation import known_activation, replace_activations
-from striate.models.auto import auto
+from striate.models.auto import LARGER, auto
 from striate.models.card import Card
 from striate.models.pretrained import Pretrained, pretrained
 from striate.models.registry import (
@@ -59,6 +59,7 @@ from striate.models.weights import load_weights
 from striate.models.weights_source import WeightsSource, weights_source
 
 __all__ = [
+    "LARGER",
     "MODELS",
     "Card",
     "Pretrained",

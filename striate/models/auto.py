@@ -6,6 +6,8 @@ from striate.models.pretrained import LITE0, PRETRAINED
 
 SMALL_PIXELS = 64 * 64  # beyond this a linear layer over the last map grows too large
 FINE_TUNED = "efficientnet_lite0"
+LARGER = {"striate_base": "striate_large"}
+"""By the network that is taken unasked, what makes more of a long training."""
 
 
 def auto(image_size: tuple[int, int]) -> tuple[str, str | None]:

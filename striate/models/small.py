@@ -1,4 +1,4 @@
-"""Three networks of our own for small images, 28x28 to 64x64, that learn in seconds to minutes on a CPU.
+"""Four networks of our own for small images, 28x28 to 64x64, that learn in seconds to minutes on a CPU.
 
 A stem of stride 2 that can start from whitened training images (hlb-CIFAR10; airbench, arXiv 2404.00498), a
 few 3x3 convolutions, and a linear layer over the last map: in short runs that beats the mean of each map,
@@ -125,4 +125,31 @@ def striate_tiny(*, classes: int, in_channels: int, image_size: tuple[int, int])
     """Maps at 28x28: stem 14, block1 7, block2 3."""
     return SmallNet(
         (16, 32, 64), (True, True), classes=classes, in_channels=in_channels, image_size=image_size
+    )
+
+
+@register(
+    Card(
+        name="striate_large",
+        title="Striate large",
+        year=2026,
+        authors="The striate authors",
+        paper=ORIGIN,
+        doi_or_arxiv=None,
+        image_size=(28, 28),
+        channels=1,
+        classes=10,
+        parameters=601_050,
+        multiply_adds=23_725_952,
+        summary="Four convolutions, wide on the larger maps: for a quarter of an hour, not for a minute.",
+    )
+)
+def striate_large(*, classes: int, in_channels: int, image_size: tuple[int, int]) -> SmallNet:
+    """Maps at 28x28: stem 14, block1 7, block2 3, block3 3."""
+    return SmallNet(
+        (56, 112, 192, 192),
+        (True, True, False),
+        classes=classes,
+        in_channels=in_channels,
+        image_size=image_size,
     )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from striate import api
 from striate.api import budget
 from striate.api.budget import epochs_within, seconds_of
+from striate.api.choices import Choice
 from striate.api.pace import Pace, measure
 from striate.data.catalogue import open_dataset
 from striate.errors import ArgumentError
@@ -73,6 +75,64 @@ def test_the_plan_is_written_down_and_kept(
     planned = written["budget"]
     assert planned["seconds"] == 600 and planned["seconds_per_step"] == 100.0
     assert run.result["epochs"] == written["settings"]["epochs"] == planned["epochs"] == 1
+
+
+@pytest.mark.parametrize(
+    ("steps", "planned"),
+    [
+        ({"small": 10.0, "large": 20.0}, {"model": "large", "epochs": 27}),
+        ({"small": 10.0, "large": 50.0}, {"epochs": 55}),  # eleven epochs are too few for it
+        ({"small": 50.0, "large": 50.0}, {"epochs": 11}),
+    ],
+)
+def test_a_long_time_goes_to_the_larger_network(
+    steps: dict[str, float], planned: dict[str, object], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = open_dataset("fashion-mini")
+
+    def choose(model: str | None, epochs: int | None) -> Choice:
+        settings = {"batch_size": len(dataset.train), "test_time_mirror": False}
+        return Choice({"name": model or "small"}, settings, {})
+
+    def pace(module: str, *rest: object, **named: object) -> Pace:
+        return Pace(steps=(steps[module],), image=0.0, start=0.0)
+
+    monkeypatch.setattr(budget, "measure", pace)
+    def build(chosen: Choice) -> Any:
+        return chosen.network["name"]
+
+    found = budget.plan(choose, build, dataset, 600, "large", clock=lambda: 0.0)
+    assert found.items() >= planned.items() and ("model" in found) == ("model" in planned)
+    alone = budget.plan(choose, build, dataset, 600, clock=lambda: 0.0)
+    assert alone["epochs"] == int((600 - 0.035 * 600) / (1.05 * steps["small"])) and "model" not in alone
+
+
+def test_who_is_not_asked_may_get_the_larger_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In a run, which says so and keeps it."""
+    monkeypatch.setattr(budget, "measure", lambda *given, **named: Pace(steps=(10.0,), image=0.0, start=0.0))
+    monkeypatch.setattr("striate.training.recipe._AUGMENT_FROM_EPOCHS", 1)
+    pixels, labels = np.random.default_rng(0).integers(0, 256, (20, 28, 28), np.uint8), np.arange(20) % 2
+    np.savez(tmp_path / "set.npz", x_train=pixels, y_train=labels, x_test=pixels[:4], y_test=labels[:4])
+    heard: list[str] = []
+
+    def trained(run: str, **more: str) -> dict[str, Any]:
+        done = api.train(
+            tmp_path / "set.npz",
+            run=tmp_path / run,
+            budget="4m",
+            threads=1,
+            listeners=[lambda event: heard.append(getattr(event, "message", ""))],
+            **more,
+        )
+        written: dict[str, Any] = json.loads((done.path / "settings.json").read_text())
+        return written
+
+    unasked, named = trained("unasked"), trained("named", model="striate_base")
+    assert unasked["model"]["name"] == unasked["budget"]["model"] == "striate_large"
+    assert named["model"]["name"] == "striate_base" and "model" not in named["budget"]
+    epochs = unasked["settings"]["epochs"]
+    assert f"{epochs} epochs of striate_large are planned into the 240 s." in heard
+    assert f"{epochs} epochs are planned into the 240 s." in heard
 
 
 def test_epochs_and_budget_contradict_each_other(pictures: Path) -> None:
