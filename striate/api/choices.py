@@ -101,10 +101,12 @@ def choose(
     from striate.training.settings import TrainSettings
 
     new_head = start.weights is not None and start.classes != dataset.classes
+    known = card(start.model)
     advised = recipe(
         dataset.kind,
         len(dataset.train),
-        epochs=given.get("epochs", card(start.model).epochs),
+        epochs=given.get("epochs", known.epochs),
+        lr=known.lr,
         fine_tune=start.weights is not None,
         new_head=new_head,
     )

@@ -44,6 +44,8 @@ class Card:
     """What a reader of the paper would stumble over."""
     epochs: int | None = None
     """Passes over the images in which it learns; None: what the recipe says for the images."""
+    lr: float | None = None
+    """Peak learning rate of AdamW at batches of 128 images; None: what the recipe says for the images."""
     deliberate: tuple[tuple[str, str], ...] = ()
     """(rule, why): what ``striate check`` warns of in this network, and why it is as it is."""
     no_gradient: tuple[str, ...] = ()

@@ -39,14 +39,16 @@ def recipe(
     images: int,
     *,
     epochs: int | None = None,
+    lr: float | None = None,
     seed: int = 0,
     fine_tune: bool = False,
     new_head: bool = True,
 ) -> TrainSettings:
     """Settings for ``images`` training images of ``kind`` ("grey-small", "colour-small", "photographs").
 
-    ``epochs`` overrides how long; what depends on it follows. ``fine_tune``: the network starts from weights
-    that were learned elsewhere, ``new_head``: all but those of its last layer. With ``epochs=2`` and
+    ``epochs`` overrides how long; what depends on it follows. ``lr`` is the peak learning rate at batches of
+    128 from random weights, where a network has one of its own. ``fine_tune``: the network starts from
+    weights that were learned elsewhere, ``new_head``: all but those of its last layer. With ``epochs=2`` and
     ``striate_tiny`` it is the fast recipe for some 60,000 images.
 
     Raises ArgumentError: unknown kind, no images, epochs below 1.
@@ -64,7 +66,7 @@ def recipe(
         epochs=epochs,
         batch_size=batch_size,
         # the noise of a gradient falls with the root of the batch size, and so may Adam's step
-        lr=round(_PEAK_LR[kind] * math.sqrt(batch_size / _BATCH_SIZES[0]), 6),
+        lr=round((lr or _PEAK_LR[kind]) * math.sqrt(batch_size / _BATCH_SIZES[0]), 6),
         seed=seed,
     )
 

@@ -98,6 +98,7 @@ def test_a_long_time_goes_to_the_larger_network(
         return Pace(steps=(steps[module],), image=0.0, start=0.0)
 
     monkeypatch.setattr(budget, "measure", pace)
+
     def build(chosen: Choice) -> Any:
         return chosen.network["name"]
 

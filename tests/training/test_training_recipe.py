@@ -33,6 +33,14 @@ def test_smaller_batches_take_smaller_steps() -> None:
     assert (small.batch_size, small.lr) == (32, 0.006)
 
 
+def test_a_network_may_have_a_rate_of_its_own() -> None:
+    assert recipe("grey-small", 60_000, lr=0.005).lr == 0.005
+    assert recipe("colour-small", 1_000, lr=0.005).lr == 0.0025
+    assert recipe("grey-small", 60_000, lr=0.005, fine_tune=True) == recipe(
+        "grey-small", 60_000, fine_tune=True
+    )
+
+
 def test_short_runs_do_not_vary_their_images() -> None:
     assert not augmentation_pays(2)
     assert augmentation_pays(30)
