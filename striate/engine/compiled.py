@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 FIELDS = 7  # int64 numbers that tell ``drive`` a step: entry, buffers, units, whole batch, wait, images, hand
+KEPT = -1  # a hand: each thread does its own share, and no other's
 DRIVER = "striate_drive"  # its name in object code
 
 
@@ -31,6 +32,7 @@ class Compiled:
     operands: tuple[Operand, ...]
     units: int
     whole_batch: bool
+    overlaps: bool
     scratch: int
     multiply_adds: int
     storage: str

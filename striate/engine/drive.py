@@ -5,9 +5,11 @@
 Each step is seven numbers: entry, buffers, units, whole batch, wait, images (0: those of the call), hand.
 Each thread has a share of the units and takes it piece by piece; who is done with its own takes pieces of the
 others', so that nobody waits for a thread that comes late, or whose core is slow. All units of a step whose
-``hand`` is n are the n-th thread's. Where ``wait`` is set, nobody goes on before all units up to there are
-done. Who waits spins for microseconds and then offers the processor to others, since the thread it waits for
-may need exactly this core. Where fewer threads came than were thought of, each is several hands. ``meeting``
+``hand`` is n are the n-th thread's. Where it is ``KEPT`` each thread does its share and no more: two units
+write some outputs, and which of them is the last must not change from call to call. Where ``wait`` is set,
+nobody goes on before all units up to there are done. Who waits spins for microseconds and then offers the
+processor to others, since the thread it waits for may need exactly this core. Where fewer threads came than
+were thought of, each is several hands. ``meeting``
 (``entry.meeting_size``) holds how many units are done, how many threads have left, and how many of each share
 of each step are taken.
 """
@@ -19,7 +21,7 @@ from typing import Any
 from llvmlite import ir
 
 from striate.engine import cache as disk
-from striate.engine.compiled import DRIVER, FIELDS
+from striate.engine.compiled import DRIVER, FIELDS, KEPT
 from striate.engine.emit import I64, POINTER, VOID, module
 from striate.engine.entry import ALIGNED, LINE
 from striate.engine.machine_code import object_code
@@ -66,15 +68,19 @@ def _module(target: Target) -> ir.Module:
     code, buffers = field(0), to.inttoptr(field(1), POINTER)
     free = to.icmp_signed("==", hand, _int(0))
     mine = to.icmp_signed("==", to.srem(to.sub(hand, _int(1)), threads), thread)
+    kept = to.icmp_signed("==", hand, _int(KEPT))
+    low, high = (to.udiv(to.mul(total, part), threads) for part in (thread, to.add(thread, _int(1))))
+    first, last = to.select(kept, low, _int(0)), to.select(kept, high, total)
+    takes = to.and_(to.or_(to.or_(free, mine), kept), to.icmp_signed(">", last, first))
     to.store(_int(0), made)
     with to.if_else(to.and_(free, several)) as (shared, alone):
         with shared:
             counters = to.gep(meeting, [to.add(step, _int(LINE))], source_etype=I64)
             given = code, buffers, total, seen, scratch, counters, apart, thread, threads
             to.store(to.call(shares, given), made)
-        with alone, to.if_then(to.and_(to.or_(free, mine), to.icmp_signed(">", total, _int(0)))):
-            _call(to, code, [buffers, _int(0), total, seen, scratch])
-            to.store(total, made)
+        with alone, to.if_then(takes):
+            _call(to, code, [buffers, first, last, seen, scratch])
+            to.store(to.sub(last, first), made)
     now = to.add(before, total)
     with to.if_then(several):
         to.atomic_rmw("add", meeting, to.load(made, typ=I64), "acq_rel")

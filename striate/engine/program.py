@@ -281,9 +281,9 @@ class Program:
         return self._schedules[images]
 
     def _entry(self, part: Part) -> Entry:
-        code, kernel = self.loaded.addresses[part.kernel.symbol], part.kernel
-        places = [self._address(part, operand) for operand in kernel.operands]
-        return Entry(code, np.array(places, np.int64), kernel.units, kernel.whole_batch, part.wait)
+        places = [self._address(part, operand) for operand in part.kernel.operands]
+        code = self.loaded.addresses[part.kernel.symbol]
+        return Entry(code, np.array(places, np.int64), part.kernel, part.wait)
 
     def _address(self, part: Part, operand: Operand) -> tuple[int, int, int, int]:
         """Where the operand lies, if it has the size that the kernel's addresses were proved for; how many

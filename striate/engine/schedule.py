@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine.compiled import FIELDS
+from striate.engine.compiled import FIELDS, KEPT, Compiled
 from striate.engine.stage import Outside
 from striate.engine.steps import Section
 from striate.engine.stretch import Stretch, with_bytes
+
+if TYPE_CHECKING:  # it brings LLVM along, which a stored program needs none of
+    from striate.engine.kernels.kernel import Kernel
 
 Numbers = NDArray[np.int64]
 
@@ -25,8 +29,7 @@ class Entry:
 
     code: int
     places: Numbers
-    units: int
-    whole_batch: bool
+    kernel: Kernel | Compiled
     wait: bool
 
 
@@ -81,7 +84,9 @@ class Schedule:
         own = entry.places @ np.array((1, one.first, max(0, one.hand - 1), one.more), np.int64)
         self._addresses.append(own)
         wait = one.last if last else entry.wait and not one.hand
-        return entry.code, own.ctypes.data, entry.units, entry.whole_batch, wait, one.images, one.hand
+        kernel = entry.kernel
+        hand = one.hand or (KEPT if kernel.overlaps else 0)
+        return entry.code, own.ctypes.data, kernel.units, kernel.whole_batch, wait, one.images, hand
 
 
 def _within(

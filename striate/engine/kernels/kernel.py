@@ -40,6 +40,11 @@ class Kernel:
         return False
 
     @property
+    def overlaps(self) -> bool:
+        """Whether two units write some output, each with another rounding: threads then keep their shares."""
+        return False
+
+    @property
     def scratch(self) -> int:
         """Items of memory that each thread needs for itself while it works."""
         return 0
@@ -66,7 +71,7 @@ class Kernel:
 
     def compiled(self) -> Compiled:
         """What is left of it once its code is made."""
-        facts = self.operands, self.units, self.whole_batch, self.scratch, self.multiply_adds
+        facts = self.operands, self.units, self.whole_batch, self.overlaps, self.scratch, self.multiply_adds
         return Compiled(self.symbol, self.family, self.describe(), *facts, self.storage)
 
     @property

@@ -83,6 +83,10 @@ class Opening(Kernel):
         return self.scheme.tiles // self.scheme.across * self.parts
 
     @property
+    def overlaps(self) -> bool:
+        return self.units > 1 and self.scheme.overlap
+
+    @property
     def scratch(self) -> int:
         scheme = self.scheme
         return scheme.n**2 * (scheme.v_step + scheme.m_step) + self.tile[1] * scheme.source.block

@@ -35,6 +35,10 @@ class Tiles(Kernel):
         return -(-self.scheme.tiles // self.scheme.together)
 
     @property
+    def overlaps(self) -> bool:
+        return self.units > 1 and self.scheme.overlap
+
+    @property
     def scratch(self) -> int:
         return self.scheme.n**2 * (self.scheme.v_step + self.scheme.m_step)
 
