@@ -208,13 +208,10 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
 
         ``near`` 2: into the second-level cache, 3: into the first. ``write``: to be written. 1 is for data.
         """
-        number = ir.IntType(32)
-        name = "llvm.prefetch.p0"
-        function = self.mod.globals.get(name) or ir.Function(
-            self.mod, ir.FunctionType(VOID, [POINTER, number, number, number]), name
-        )
+        name, kind = "llvm.prefetch.p0", ir.FunctionType(VOID, [POINTER, I32, I32, I32])
+        function = self.mod.globals.get(name) or ir.Function(self.mod, kind, name)
         address = self.gep(memory.pointer, [self.raw(index)], source_etype=memory.item)
-        self.call(function, [address, *(ir.Constant(number, value) for value in (int(write), near, 1))])
+        self.call(function, [address, *(ir.Constant(I32, value) for value in (int(write), near, 1))])
 
     def variable(self, value: Any) -> Any:
         """A place in a register (LLVM's sroa pass makes it one)."""
@@ -263,11 +260,9 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return self.shuffle_vector(a, b, mask)
 
     def intrinsic(self, name: str, *values: Any) -> Any:
-        kind = values[0].type
-        full = f"{name}.v{kind.count}f32"
-        function = self.mod.globals.get(full) or ir.Function(
-            self.mod, ir.FunctionType(kind, [value.type for value in values]), full
-        )
+        kind, full = values[0].type, f"{name}.v{values[0].type.count}f32"
+        taken = ir.FunctionType(kind, [value.type for value in values])
+        function = self.mod.globals.get(full) or ir.Function(self.mod, taken, full)
         return self.call(function, values)
 
     def multiply_add(self, a: Vector, b: Vector, c: Vector) -> Vector:
