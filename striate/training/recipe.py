@@ -31,7 +31,7 @@ _BATCH_SIZES = (128, 64, 32, 16)
 
 # Below this many epochs shifting and erasing cost more than they gain; mirroring, where it is right, helps
 # from the second on.
-_AUGMENT_FROM_EPOCHS = 16
+_AUGMENT_FROM_EPOCHS = 12
 
 
 def recipe(
