@@ -84,11 +84,6 @@ class Tiling:
         return self.stride**2
 
     @property
-    def overlap(self) -> bool:
-        """Whether the last tiles lie on others."""
-        return not self.mixed and bool(self.target.height % self.kept or self.target.width % self.kept)
-
-    @property
     def mosaic(self) -> Mosaic | None:
         """None: all tiles are alike."""
         size = self.pool * self.target.height, self.pool * self.target.width

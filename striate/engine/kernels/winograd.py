@@ -39,6 +39,11 @@ from striate.engine.kernels.winograd_transforms import Transforms
 class Scheme(Tiling):
     """The steps of a tiling, each a function of its own that the kernels call."""
 
+    @property
+    def overlap(self) -> bool:
+        """Whether the last tiles lie on others."""
+        return not self.mixed and bool(self.target.height % self.kept or self.target.width % self.kept)
+
     def transforms(self, work: Work, name: str, *, near: bool = False) -> list[Emitter]:
         """V = B^T d B of one tile and one vector of channels; (source, V for each sort of position).
 
