@@ -4,8 +4,9 @@
     python bench/engine_networks.py resnet18 --again     these networks, anew
     python bench/engine_networks.py --table              the table alone
 
-Each network's numbers are put into bench/results/engine.json as soon as they are there, so that the whole can be
-measured in pieces, each alone on the machine; engine.md is written from that file.
+Each network's numbers are put into bench/results/engine.json as soon as they are there, by the level of the
+processor's vectors, so that the whole can be measured in pieces, each alone on the machine; engine.md is written
+from that file.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from striate.api import race
+from striate.engine.target import host
 from striate.runs import write_atomically, write_json
 
 RESULTS = Path(__file__).parent / "results"
@@ -37,7 +39,12 @@ FLOORS = {  # median ratio to the fastest rival that is aimed at, batch 1 and 16
 }
 
 
-def measured() -> dict[str, Any]:
+LEVELS = {"avx512": "AVX-512", "avx2": "AVX2", "sse": "SSE", "neon": "NEON"}
+Record = dict[str, Any]  # of one level, by network, batch and threads
+
+
+def measured() -> dict[str, Record]:
+    """By level."""
     return json.loads(MEASURED.read_text()) if MEASURED.exists() else {}
 
 
@@ -53,15 +60,16 @@ def measure(name: str, batch: int, threads: int, options: argparse.Namespace) ->
     ).to_json()
     (heat,) = found.pop("heats")
     when = {"date": datetime.now(UTC).date().isoformat(), "peak": found["peak"]}
-    record = measured()
+    every = measured()
+    record = every.setdefault(host().name, {})
     record[f"{name} {batch} {threads}"] = (
         heat | when | {key: found[key] for key in ("machine", "versions", "left_out")}
     )
-    write_json(MEASURED, dict(sorted(record.items())))
+    write_json(MEASURED, {level: dict(sorted(every[level].items())) for level in LEVELS if level in every})
     print(f"{name} batch {batch} threads {threads}: {heat['ratio']} of {heat['best']}", flush=True)
 
 
-def rows(record: dict[str, Any]) -> list[str]:
+def rows(record: Record) -> list[str]:
     found, peak = [], max(heat["peak"] for heat in record.values())
     for name, floors in FLOORS.items():
         for threads in (1, 2):
@@ -72,7 +80,7 @@ def rows(record: dict[str, Any]) -> list[str]:
     return found
 
 
-def error(record: dict[str, Any], ours: bool) -> float:
+def error(record: Record, ours: bool) -> float:
     """The largest of all places."""
     told = [one for heat in record.values() for one in heat["standings"]]
     return max((one["error"] for one in told if (one["name"] == "striate") == ours), default=0)
@@ -96,7 +104,21 @@ def row(name: str, batch: int, threads: int, floor: float, heat: dict[str, Any],
 ENGINES = ("striate", "torch", "torch.compile", "onnxruntime", "openvino")
 
 
-def table(record: dict[str, Any]) -> str:
+def page(every: dict[str, Record]) -> str:
+    lines = [
+        "# The engine beside its rivals",
+        "",
+        "Milliseconds an image, the median of n rounds in which every engine has its turn in one process; the",
+        "ratio is the best rival's time over ours, taken within each round: median and quartiles. Bold: the aim is",
+        "reached. GFLOP/s are those of the definition, so that Winograd may exceed the peak. Random weights. A rival",
+        "that shows no time was not measured in that place.",
+    ]
+    for level, record in every.items():
+        lines += ["", f"## {LEVELS[level]}", "", *table(record)]
+    return "\n".join(lines) + "\n"
+
+
+def table(record: Record) -> list[str]:
     dates = sorted({heat["date"] for heat in record.values()})
     machines = {heat["machine"]["processor"]: heat["machine"] for heat in record.values()}
     versions = {name: v for heat in record.values() for name, v in heat["versions"].items()}
@@ -105,20 +127,13 @@ def table(record: dict[str, Any]) -> str:
     lost = sum(ratio < 1 for ratio in ours)
     heads = ["network", "batch", "threads", "n", *(f"{who}, ms" for who in ENGINES)]
     heads += ["best rival", "ratio (quartiles)", "aim", "GFLOP/s (of peak)"]
-    lines = [
-        "# The engine beside its rivals",
-        "",
-        "Milliseconds an image, the median of n rounds in which every engine has its turn in one process; the",
-        "ratio is the best rival's time over ours, taken within each round: median and quartiles. Bold: the aim is",
-        "reached. GFLOP/s are those of the definition, so that Winograd may exceed the peak. Random weights.",
-        "",
+    return [
         *(
             f"- {name}: {m['cores']} cores, {m['memory_gib']} GiB, {m['system']}"
             for name, m in machines.items()
         ),
         f"- {', '.join(f'{name} {version}' for name, version in sorted(versions.items()))}",
         f"- relative L2 error against float64: ours {error(record, True):.1e} at most, rivals' {error(record, False):.1e}",
-        "- a rival that shows no time was not measured in that place",
         f"- one core at its peak: {2 * peak / 1e9:.0f} GFLOP/s; measured {' to '.join(dict.fromkeys(dates[:1] + dates[-1:]))}",
         f"- {len(ours)} of {4 * len(FLOORS)} places measured; in {lost} of them we are slower than the best rival",
         "",
@@ -126,7 +141,6 @@ def table(record: dict[str, Any]) -> str:
         "|" + "---|" * len(heads),
         *(rows(record) if record else []),
     ]
-    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
@@ -145,9 +159,9 @@ def main() -> None:
     for name in () if options.table else options.networks or FLOORS:
         for threads in options.threads:
             for batch in options.batch:
-                if options.again or f"{name} {batch} {threads}" not in measured():
+                if options.again or f"{name} {batch} {threads}" not in measured().get(host().name, {}):
                     measure(name, batch, threads, options)
-    write_atomically(TABLE, table(measured()))
+    write_atomically(TABLE, page(measured()))
 
 
 if __name__ == "__main__":

@@ -1,6 +1,6 @@
 """The one function that every thread calls, once for a whole stretch of network: it runs all steps in order.
 
-    void drive(steps, count, images, thread, threads, scratch, meeting, yield)
+    void drive(int64 (*)[8]: steps, count, images, thread, threads, scratch, meeting, yield)
 
 Each step is seven numbers: entry, buffers, units, whole batch, wait, images (0: those of the call), hand.
 Each thread has a share of the units and takes it piece by piece; who is done with its own takes pieces of the
@@ -46,10 +46,16 @@ def driver(target: Target) -> bytes:
 def _module(target: Target) -> ir.Module:
     mod = module(target)
     shares = _shares(mod)
-    kind = ir.FunctionType(VOID, [POINTER, I64, I64, I64, I64, POINTER, POINTER, I64])
-    function = ir.Function(mod, kind, DRIVER)
-    steps, count, images, thread, threads, scratch, meeting, give_way = function.args
+    function = ir.Function(mod, ir.FunctionType(VOID, [POINTER]), DRIVER)
     to = ir.IRBuilder(function.append_basic_block("entry"))
+    count, images, thread, threads, give_way = (
+        to.load(to.gep(function.args[0], [_int(number)], source_etype=I64), typ=I64)
+        for number in (1, 2, 3, 4, 7)
+    )
+    steps, scratch, meeting = (
+        to.load(to.gep(function.args[0], [_int(number)], source_etype=I64), typ=POINTER)
+        for number in (0, 5, 6)
+    )
     turn, done = function.append_basic_block("turn"), function.append_basic_block("done")
     start, several = to.block, to.icmp_signed(">", threads, _int(1))
     apart = to.and_(to.add(count, _int(ALIGNED)), _int(-LINE))

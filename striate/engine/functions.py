@@ -20,7 +20,7 @@ from striate.engine import cache, openmp
 from striate.engine.compiled import DRIVER, FIELDS
 from striate.engine.crew import Crew
 from striate.engine.drive import driver
-from striate.engine.entry import GIVE_WAY, PROTOTYPE, meeting_size
+from striate.engine.entry import ARGUMENTS, GIVE_WAY, PROTOTYPE, meeting_size
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate, lines
 from striate.engine.ready import Loaded
@@ -124,7 +124,8 @@ class Functions:
     def _share(self, record: tuple[int, ...], hand: int, hands: int) -> None:
         steps, count, images, scratch, each, meeting, give_way = record
         own = scratch + hand * each
-        PROTOTYPE(self._drive)(steps, count, images, hand, hands, own, meeting, give_way)
+        told = ARGUMENTS(steps, count, images, hand, hands, own, meeting, give_way)
+        PROTOTYPE(self._drive)(told)
 
 
 __all__ = ["Call", "Functions"]

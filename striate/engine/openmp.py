@@ -58,14 +58,16 @@ def _module(target: Target) -> ir.Module:
     to = ir.IRBuilder(ir.Function(mod, ir.FunctionType(VOID, [POINTER]), SHARE).append_basic_block("entry"))
     (record,) = to.function.args
     asked = ir.FunctionType(I32, []).as_pointer()
-    kind = ir.FunctionType(VOID, [POINTER, I64, I64, I64, I64, POINTER, POINTER, I64]).as_pointer()
+    kind = ir.FunctionType(VOID, [POINTER]).as_pointer()
     places = [to.gep(record, [ir.Constant(I64, i)], source_etype=I64) for i in range(10)]
     drive, number, size, steps, count, images, scratch, each, meeting, give_way = (
         to.load(place, typ=I64) for place in places
     )
     thread, threads = (to.sext(to.call(to.inttoptr(one, asked), []), I64) for one in (number, size))
-    own = to.inttoptr(to.add(scratch, to.mul(thread, each)), POINTER)
-    steps, meeting = (to.inttoptr(one, POINTER) for one in (steps, meeting))
-    to.call(to.inttoptr(drive, kind), [steps, count, images, thread, threads, own, meeting, give_way])
+    own = to.add(scratch, to.mul(thread, each))
+    told = to.alloca(I64, 8)
+    for place, value in enumerate((steps, count, images, thread, threads, own, meeting, give_way)):
+        to.store(value, to.gep(told, [ir.Constant(I64, place)], source_etype=I64))
+    to.call(to.inttoptr(drive, kind), [told])
     to.ret_void()
     return mod

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
 import threading
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
 from time import perf_counter
 
@@ -15,12 +15,13 @@ from striate.engine.buffers import Array, Buffers
 from striate.engine.choose import Part
 from striate.engine.compiled import DRIVER, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
-from striate.engine.entry import GIVE_WAY, PROTOTYPE, meeting_size
+from striate.engine.entry import ARGUMENTS, GIVE_WAY, PROTOTYPE, meeting_size
 from striate.engine.fork import renew_in_children
 from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.scaling import channels_last
 from striate.engine.schedule import Entry, Schedule
+from striate.engine.short import Short
 from striate.engine.stage import Outside
 from striate.engine.steps import Plan, Step
 from striate.engine.stretch import Stretch, stretches_of
@@ -30,15 +31,6 @@ from striate.engine.threads import Limit
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
 MOST_IMAGES = 64
 WORTH_SHARING = 8_000_000  # multiply-adds: below it, waking a thread takes longer than the work (docs/log.md)
-
-
-@dataclass(frozen=True)
-class Short:
-    """All that a call with one input needs: a small network takes no longer than looking it up."""
-
-    port: Array
-    run: Callable[[], object]
-    results: tuple[Array, ...]
 
 
 class Program:
@@ -66,11 +58,11 @@ class Program:
         self._drive = PROTOTYPE(self.loaded.addresses[DRIVER])
         self._stretches = stretches_of(plan.steps)
         self._entries: list[Entry] = []
-        self._schedules: dict[int, Schedule] = {}  # by number of images
+        self._schedules: dict[int, Schedule] = {}
         self._readers: dict[bool, tuple[int, Array, Array]] = {}  # of bytes: their number, addresses, a row
         self._steps = steps
         self.buffers = Buffers(plan, threads)
-        self._shorts: dict[int, Short | None] = {}  # by number of images
+        self._shorts: dict[int, Short | None] = {}  # as the schedules, by number of images
         self._images = 0
         most = max((step.part.kernel.scratch for step in steps), default=0)
         self._scratch = [allocate(max(1, most)) for _ in range(threads)]
@@ -112,11 +104,7 @@ class Program:
         """``answer`` to float32 images, where it knows all that it needs for so many; nothing is checked."""
         with self._lock:
             short = self._shorts.get(len(x))
-            if short is None:
-                return None
-            short.port[...] = x
-            short.run()
-            return tuple([result.copy() for result in short.results])
+            return None if short is None else short(x)
 
     def _short(self, images: int) -> Short | None:
         """Where all is one stretch, from an input to outputs that lie as their user knows them."""
@@ -129,7 +117,7 @@ class Program:
             return None
         schedule = self._schedule(images)
         stretch: Stretch = schedule.stretches[0]  # type: ignore[assignment]  # the only one
-        alone = partial(self._drive, *self._arguments(schedule, stretch, 0, 1))
+        alone = partial(self._drive, self._arguments(schedule, stretch, 0, 1))
         run = alone if self._hands(images) == 1 else partial(self._run, schedule, stretch)
         return Short(port[:images], run, tuple(found))
 
@@ -179,12 +167,14 @@ class Program:
         return self._threads if self._work * images >= WORTH_SHARING else 1
 
     def _share(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> None:
-        """One thread's share of a stretch; the GIL is free meanwhile."""
-        self._drive(*self._arguments(schedule, stretch, hand, hands))
+        """The GIL is free meanwhile."""
+        self._drive(self._arguments(schedule, stretch, hand, hands))
 
-    def _arguments(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> tuple[int, ...]:
+    def _arguments(
+        self, schedule: Schedule, stretch: Stretch, hand: int, hands: int
+    ) -> ctypes.Array[ctypes.c_int64]:
         own = schedule.images, hand, hands, self._own[hand], self._meeting.ctypes.data, GIVE_WAY
-        return schedule.address(stretch), stretch.count, *own
+        return ARGUMENTS(schedule.address(stretch), stretch.count, *own)
 
     def measure(self, repeats: int = 5) -> list[float]:
         """Seconds of each compiled step for one image, alone on one thread: the least of ``repeats`` turns.

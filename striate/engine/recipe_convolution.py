@@ -137,7 +137,7 @@ class Convolution(Recipe):
         """Whether pixels stand alone, but apart, or so few that weights from far decide."""
         lone = self.window == Window((1, 1), self.window.stride) and self.groups == 1
         lone = lone and source.lanes == target.lanes > 1
-        return lone and pays(source, target, self.window.stride)
+        return lone and pays(source, target, self.window.stride, self.settings.target)
 
     def _is_matrix(self, source: Layout, target: Layout) -> bool:
         """Whether each output pixel sees one input pixel only, that of its own place."""
@@ -168,8 +168,7 @@ class Convolution(Recipe):
         pays, kinds = winograd_kinds(source, target, plain, machine, pool)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
-    @staticmethod
-    def _winograd(scheme: Scheme, source: Layout, values: Mapping[str, str], pack: Pack) -> Form:
+    def _winograd(self, scheme: Scheme, source: Layout, values: Mapping[str, str], pack: Pack) -> Form:
         """``source``: as the map lies, if need be before its channels are put together."""
         rest = {key: root for key, root in values.items() if key != "source"}
         first, given, own = [], {"source": values["source"]}, dict[str, int]()
@@ -183,7 +182,9 @@ class Convolution(Recipe):
         else:
             memory = {"transformed": scheme.n**2 * scheme.v_step}
             transform = Part(Transform(scheme), given, memory=own | memory)
-            product = Part(Product(scheme, images_together(scheme)), rest, memory=memory)
+            product = Part(
+                Product(scheme, images_together(scheme, self.settings.target)), rest, memory=memory
+            )
             parts = [*first, transform, product]
         return Form(tuple(parts), (*[dict] * (len(parts) - 1), pack))
 

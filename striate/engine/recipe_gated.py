@@ -47,7 +47,7 @@ class GatedConvolution(Recipe):
         found = [Form((Part(copied, values),), (partial(copied.pack, self.weight, bias),))]
         if self.stride == (1, 1):
             own = self._by_weights(source, target, factors, finish, values)
-            found.insert(pays(source, target, self.stride), own)
+            found.insert(pays(source, target, self.stride, self.settings.target), own)
         seven = strassen(source, target, self.stride, finish, settings.target, settings.threads, factors)
         if seven is None or settings.exact:
             return found

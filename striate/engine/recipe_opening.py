@@ -14,7 +14,7 @@ from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.kernels.opening import opening
-from striate.engine.kernels.tile import SECOND, rate
+from striate.engine.kernels.core import WHOLE, core
 from striate.engine.layout import Frame, Layout, joined
 from striate.engine.recipe_convolution import Convolution, window_of
 from striate.engine.recipe_pool import finish_of
@@ -41,7 +41,7 @@ class Opened(Recipe):
         plain = last.kernel_size == (3, 3) and last.stride == last.dilation == (1, 1)
         padded = last.pads in (((0, 0), (0, 0)), ((1, 1), (1, 1)))
         lone = seen.groups == last.groups == 1
-        return few and plain and padded and lone and 4 * channels * height * width > SECOND
+        return few and plain and padded and lone and 4 * channels * height * width > WHOLE.second
 
     def __init__(self, stage: Stage, settings: object) -> None:
         super().__init__(stage, settings)  # type: ignore[arg-type]
@@ -79,7 +79,7 @@ class Opened(Recipe):
         if one is None:
             return apart
         machine = self.settings.target
-        travels = 12 * whole.size / rate(4 * whole.size)  # asked for, written and read
+        travels = 12 * whole.size / core(machine).rate(4 * whole.size)  # asked for, written and read
         apart_cycles = sum(cycles(part.kernel, machine) for part in apart[0].parts) + travels
         pays = cycles(one.parts[0].kernel, machine) < apart_cycles
         return [one, *apart] if pays else [*apart, one]

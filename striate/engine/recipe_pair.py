@@ -8,6 +8,7 @@ from functools import partial
 import numpy as np
 
 from striate.engine.choose import Form, Layouts, Part, Recipe, recipe
+from striate.engine.kernels.core import core
 from striate.engine.kernels.direct import Window
 from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
@@ -15,11 +16,11 @@ from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.kernels.grouped import Grouped, columns
 from striate.engine.kernels.pair import PairKernel, paired
 from striate.engine.kernels.strassen import strassen
-from striate.engine.kernels.tile import rate
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
 from striate.engine.stage import Pair, Stage
+from striate.engine.target import Target
 
 TOGETHER = 1.08  # measured: one pass over what is expected of it
 
@@ -47,7 +48,7 @@ class Paired(Recipe):
         if apart is None:
             return found
         machine = self.settings.target
-        alone = sum(cycles(part.kernel, machine) for part in apart.parts) + _travel(apart)
+        alone = sum(cycles(part.kernel, machine) for part in apart.parts) + _travel(apart, machine)
         return [apart, *found] if alone < TOGETHER * cycles(kernels[0], machine) else [*found, apart]
 
     def _apart(
@@ -95,7 +96,7 @@ class Paired(Recipe):
         return found | kernel.pack_second(tensors["second.weight"], tensors.get("second.bias"))
 
 
-def _travel(apart: Form) -> float:
+def _travel(apart: Form, machine: Target) -> float:
     """Cycles for the map between, written and read."""
     size = 4 * apart.parts[0].memory["target"]
-    return 2 * size / rate(size)
+    return 2 * size / core(machine).rate(size)

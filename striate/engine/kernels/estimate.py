@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from functools import singledispatch
 
+from striate.engine.kernels.core import core
 from striate.engine.kernels.dense import Dense
 from striate.engine.kernels.direct import Direct
 from striate.engine.kernels.gate import GatedWeights
@@ -19,7 +20,7 @@ from striate.engine.kernels.packed import Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
 from striate.engine.kernels.strassen import Strassen, strassen_cycles
-from striate.engine.kernels.tile import FRESH, LATENCY, LOAD, PER_TILE, direct_cycles, rate, winograd_cycles
+from striate.engine.kernels.tile import FRESH, direct_cycles, winograd_cycles
 from striate.engine.kernels.winograd_forms import Product, Tiles
 from striate.engine.target import Target
 
@@ -59,24 +60,24 @@ def _(kernel: Opening, machine: Target) -> float:
 def _(kernel: Dense, machine: Target) -> float:
     """Weights that share a word are made two vectors by two operations, half as fast as the sums."""
     size, widening = 4 * kernel.panels.weights // kernel.stored.inputs, kernel.stored.inputs - 1
-    return max(kernel.multiply_adds * (1 + widening) / (2 * machine.lanes), size / rate(size))
+    return max(kernel.multiply_adds * (1 + widening) / (2 * machine.lanes), size / core(machine).rate(size))
 
 
 @cycles.register
 def _(kernel: Matrix, machine: Target) -> float:
     panels = kernel.panels
-    sums = product_cycles(kernel.target.pixels, panels.blocks, panels.channels, panels.tile, panels.lanes)
-    return max(sums, 4 * panels.weights / rate(4 * panels.weights))
+    sums = product_cycles(kernel.target.pixels, panels.blocks, panels.channels, panels.tile, machine)
+    return max(sums, 4 * panels.weights / core(machine).rate(4 * panels.weights))
 
 
 @cycles.register
 def _(kernel: Packed, machine: Target) -> float:
     """The product, and a copy of what it reads."""
     source, blocks = kernel.source, kernel.groups * kernel.tile[1]
-    sums = product_cycles(kernel.target.pixels, blocks, source.channels, kernel.tile, machine.lanes)
+    sums = product_cycles(kernel.target.pixels, blocks, source.channels, kernel.tile, machine)
     copied = kernel.target.pixels * source.blocks * kernel.parts
     size = 4 * blocks * machine.lanes * source.channels
-    return max(sums + 2 * copied, size / rate(size))
+    return max(sums + 2 * copied, size / core(machine).rate(size))
 
 
 @cycles.register
@@ -93,23 +94,23 @@ def _(kernel: GatedWeights, machine: Target) -> float:
 def _(kernel: Grouped, machine: Target) -> float:
     (kh, kw), across = kernel.window.kernel, kernel.tile
     turns = kernel.units * -(-kernel.target.width // across)
-    return turns * _row(kh, kw, kernel.window.stride[1], across, len(kernel.lanes_of))
+    return turns * _row(kh, kw, kernel.window.stride[1], across, len(kernel.lanes_of), machine)
 
 
 @cycles.register
 def _(kernel: PairKernel, machine: Target) -> float:
     panels, (kh, kw) = kernel.panels, kernel.window.kernel
     pixels = kernel.strips * kernel.wide.pixels
-    made = product_cycles(pixels, panels.blocks, panels.channels, panels.tile, panels.lanes)
+    made = product_cycles(pixels, panels.blocks, panels.channels, panels.tile, machine)
     turns = kernel.strips * kernel.strip * -(-kernel.target.width // kernel.tile) * panels.blocks
-    return made + turns * _row(kh, kw, kernel.window.stride[1], kernel.tile, 1)
+    return made + turns * _row(kh, kw, kernel.window.stride[1], kernel.tile, 1, machine)
 
 
 @singledispatch
 def once(kernel: Kernel, machine: Target) -> float:
     """Cycles that do not become more with the images of one call: mostly weights, asked for meanwhile."""
     size = sum(4 * operand.size for operand in kernel.operands if operand.shared)
-    return HIDDEN * size / rate(size)
+    return HIDDEN * size / core(machine).rate(size)
 
 
 @once.register
@@ -122,12 +123,12 @@ def _(kernel: Product, machine: Target) -> float:
     scheme = kernel.scheme
     size = 4 * scheme.operands()[0].size
     if not scheme.fresh:
-        return HIDDEN * size / rate(size)
+        return HIDDEN * size / core(machine).rate(size)
     vectors = scheme.source.channels * scheme.groups * scheme.tile[1] * scheme.n**2
-    return size / rate(size) + vectors * FRESH
+    return size / core(machine).rate(size) + vectors * FRESH
 
 
-def _row(kh: int, kw: int, step: int, across: int, seen: int) -> float:
+def _row(kh: int, kw: int, step: int, across: int, seen: int, machine: Target) -> float:
     """Some outputs of a convolution in small groups, side by side."""
-    loads = kh * ((across - 1) * step + kw)
-    return max(kh * kw * seen * across / 2, loads * LOAD, kh * kw * LATENCY) + 2 * across + PER_TILE / 3
+    of, loads = core(machine), kh * ((across - 1) * step + kw)
+    return max(kh * kw * seen * across / 2, loads * of.load, kh * kw * of.latency) + 2 * across + of.tile / 3

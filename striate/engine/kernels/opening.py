@@ -17,14 +17,13 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number, highest, lowest
+from striate.engine.kernels.core import core
 from striate.engine.kernels.direct import Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import one_row
 from striate.engine.kernels.tile import (
-    FIRST,
-    PER_TILE,
     SHARES,
     tiles_in_registers,
     turn,
@@ -245,6 +244,8 @@ def opening_cycles(kernel: Opening, machine: Target) -> float:
     (p, q), scheme, strip = kernel.tile, kernel.scheme, kernel.scheme.source
     runs = strip.rows * -(-strip.row // strip.lanes // p) * -(-kernel.whole.blocks // q)
     taps = kernel.image.channels * kernel.window.taps
-    near = 1.0 if 4 * q * strip.block <= FIRST else 1.1  # what is transformed comes from the second cache
-    first = runs * (taps * turn(p, q, machine.registers) + 2 * p * q + PER_TILE) * near
+    near = (
+        1.0 if 4 * q * strip.block <= core(machine).first else 1.1
+    )  # what is transformed comes from the second cache
+    first = runs * (taps * turn(p, q, machine) + 2 * p * q + core(machine).tile) * near
     return kernel.units * (first + winograd_cycles(scheme, machine) / scheme.chunks)

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Number
+from striate.engine.kernels.core import core
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import offsets, product_cycles, product_tile
-from striate.engine.kernels.tile import FIRST, SECOND, SHARES
+from striate.engine.kernels.tile import SHARES
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -214,9 +215,9 @@ def _chunk(blocks: int) -> int:
     return max(divisors) if divisors and blocks > most else blocks
 
 
-def _strips(source: Layout, target: Layout) -> int:
+def _strips(source: Layout, target: Layout, machine: Target) -> int:
     """Strips whose packed pixels take a part of the second-level cache."""
-    return -(-4 * target.pixels * _chunk(source.blocks) * source.lanes // (SECOND // 3))
+    return -(-4 * target.pixels * _chunk(source.blocks) * source.lanes // (core(machine).second // 3))
 
 
 def packed(
@@ -232,9 +233,9 @@ def packed(
     parts of the groups as are best shared out, though each copies its pixels anew."""
     p, q = tile = product_tile(target.pixels, target.blocks, source.channels, machine)
     chunk, tiles, groups = _chunk(source.blocks), -(-target.pixels // p), -(-target.blocks // q)
-    strip = -(-tiles // min(tiles, _strips(source, target)))
+    strip = -(-tiles // min(tiles, _strips(source, target, machine)))
     copied = 2 * target.pixels * source.blocks  # cycles
-    sums = product_cycles(target.pixels, groups * q, source.channels, tile, machine.lanes)
+    sums = product_cycles(target.pixels, groups * q, source.channels, tile, machine)
 
     def cycles(parts: int) -> float:
         units = parts * -(-tiles // strip)
@@ -244,13 +245,13 @@ def packed(
     parts = min((n for n in range(fewest, groups + 1) if groups % n == 0), key=cycles)
     if parts * -(-tiles // strip) < threads:  # their number has no such divisor: pixels are cut instead
         strip = -(-tiles // min(tiles, SHARES))
-    far = 4 * target.blocks * target.lanes * source.channels > SECOND // 2
+    far = 4 * target.blocks * target.lanes * source.channels > core(machine).second // 2
     return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish, gate)
 
 
-def pays(source: Layout, target: Layout, stride: tuple[int, int]) -> bool:
+def pays(source: Layout, target: Layout, stride: tuple[int, int], machine: Target) -> bool:
     """Measured: where pixels lie apart, unless all weights are near; else for few pixels and many weights."""
     weights = 4 * source.channels * target.blocks * target.lanes
     if stride != (1, 1):
-        return weights > FIRST
-    return weights > SECOND and target.pixels > 1 and _strips(source, target) == 1
+        return weights > core(machine).first
+    return weights > core(machine).second and target.pixels > 1 and _strips(source, target, machine) == 1

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import I64, Emitter, Vector
 from striate.engine.index import Index, Memory, Number
+from striate.engine.kernels.core import core
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import LINE, Asking, fits_registers
 from striate.engine.kernels.packing import filled_up
@@ -25,7 +26,6 @@ from striate.engine.layout import Layout
 from striate.engine.target import Target
 
 PANEL = 2**14  # bytes of weights that stay in the first-level cache from tile to tile
-NEAR_BYTES = 12.0  # a cycle, of weights from the second-level cache
 Array = NDArray[np.float32]
 
 
@@ -262,19 +262,19 @@ def product_tiles(
         for count in range(1, min(pixels, machine.registers) + 1):
             if not fits_registers(count, vectors, machine.registers):
                 break
-            cycles = product_cycles(pixels, blocks, channels, (count, vectors), machine.lanes)
+            cycles = product_cycles(pixels, blocks, channels, (count, vectors), machine)
             if vectors not in found or cycles < found[vectors][0]:
                 found[vectors] = cycles, (count, vectors)
     return sorted(found.values(), key=lambda one: one[0])
 
 
-def product_cycles(pixels: int, blocks: int, channels: int, tile: tuple[int, int], lanes: int) -> float:
+def product_cycles(pixels: int, blocks: int, channels: int, tile: tuple[int, int], machine: Target) -> float:
     """Estimated, for all pixels and all blocks of outputs."""
-    (count, vectors), cycles = tile, 0.0
+    (count, vectors), cycles, of = tile, 0.0, core(machine)
     for q, groups in ((vectors, blocks // vectors), (blocks % vectors, 1)):
         if q:
-            turn = max(count * q / 2, (count + q) / 2 + 0.25, 4)
-            if 4 * channels * q * lanes > PANEL:
-                turn = max(turn, 4 * q * lanes / NEAR_BYTES)
-            cycles += groups * (channels * turn + 2 * count * q + 20)
+            turn = max(count * q / 2, (count + q) / 2 + 0.25, 0.8 * of.latency)
+            if 4 * channels * q * machine.lanes > PANEL:
+                turn = max(turn, 4 * q * machine.lanes / of.panel)
+            cycles += groups * (channels * turn + 2 * count * q + of.tile * 2 / 3)
     return cycles * -(-pixels // count)

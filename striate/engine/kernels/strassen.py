@@ -20,18 +20,19 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter
 from striate.engine.index import Memory, Number
+from striate.engine.kernels.core import core
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import Place, offsets
-from striate.engine.kernels.tile import SECOND, rate, tiles_in_registers, turn
+from striate.engine.kernels.tile import tiles_in_registers, turn
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
 Array = NDArray[np.float32]
-ROOM = SECOND * 3 // 4  # bytes of copied pixels
+ROOM = 3 / 4  # of the second cache, for copied pixels
 FEWEST = 32  # pixels and channels, in and out: with fewer, nothing is left of what seven products save
 COPY, END = 20.0, 30.0  # measured: cycles to copy four vectors and their sums; to begin and end a tile
 
@@ -279,9 +280,13 @@ def strassen(
     small = min(source.channels, target.channels, target.pixels) < FEWEST
     if source.lanes != target.lanes or target.lanes == 1 or small or source.blocks % 2 or target.blocks % 2:
         return None
-    far = len(STEPS) * source.blocks * target.blocks * target.lanes**2 > SECOND // 2  # quarters, in bytes
+    far = (
+        len(STEPS) * source.blocks * target.blocks * target.lanes**2 > core(machine).second // 2
+    )  # quarters, in bytes
     copied = len(STEPS) * source.blocks * source.lanes * target.pixels  # likewise
-    strips = max(1, min(-(-copied // ROOM), target.pixels // (2 * machine.registers)))
+    strips = max(
+        1, min(-(-copied // int(ROOM * core(machine).second)), target.pixels // (2 * machine.registers))
+    )
     plain = Strassen(source, target, stride, (1, 1), strips, 1, far, finish, gate)
     whole = []
     for tile in tiles_in_registers(min(plain.half, machine.registers), min(plain.wide, 6), machine.registers):
@@ -294,7 +299,9 @@ def strassen(
 def strassen_cycles(kernel: Strassen, machine: Target) -> float:
     """Estimated, of all units on one thread: products with their sums, and the copies."""
     p, q = kernel.tile
-    one = kernel.deep * machine.lanes * turn(p, q, machine.registers) + 3 * p * q + END
+    one = kernel.deep * machine.lanes * turn(p, q, machine) + 3 * p * q + END
     products = len(STEPS) * kernel.strips * kernel.groups * kernel.tiles * one
     size = 4 * kernel.operands[1].size
-    return max(products, size / rate(size)) + kernel.units * kernel.tiles * kernel.deep * p * COPY
+    return (
+        max(products, size / core(machine).rate(size)) + kernel.units * kernel.tiles * kernel.deep * p * COPY
+    )

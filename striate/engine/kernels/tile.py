@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 
+from striate.engine.kernels.core import core
 from striate.engine.kernels.direct import Tile, Window
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.multiply import fits_registers
@@ -19,16 +20,9 @@ from striate.engine.kernels.winograd_transforms import AT_ONCE
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
-LATENCY = 5.0  # cycles of a multiply-add, and a little for the order in which they are issued
-LOAD = 0.6  # cycles; two a cycle would be 0.5, but never quite come
-PER_TILE = 30  # cycles to begin and end a tile, besides its results
-FIRST, SECOND = 2**15, 2**19  # bytes of the caches that a core has for itself
-# (bytes, bytes a cycle that one thread gets of so many, read over and over); others use the third cache too
-RATES = ((FIRST // 2, 64.0), (SECOND * 3 // 4, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
-MEMORY_RATE = 3.6
 SHALLOW = 512  # multiply-adds for one value: below it results and the next input are asked for early
 FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
-FRESH_ROOM = FIRST * 5 // 4  # bytes of weights transformed in a call that are at hand
+FRESH_ROOM = 5 / 4  # of the first cache, for weights transformed in a call that are at hand
 NEARLY = 1.1  # times the least estimate: so near, weights transformed in a call win, for a batch shares them
 LINES = 1.0  # cycles more for a value of a transform that writes what stands between columns and rows
 CLOSE = 768  # input channels, at most, of tiles of 6 x 6: their error is twice that of 4 x 4
@@ -38,16 +32,11 @@ MOST_TURNS = 16  # of tiles whose transforms are at hand, where they are not all
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 
 
-def rate(size: int) -> float:
-    """Bytes a cycle at which ``size`` bytes arrive, if they are read over and over."""
-    return next((speed for room, speed in RATES if size <= room), MEMORY_RATE)
-
-
 @lru_cache(maxsize=1024)
-def turn(values: int, vectors: int, registers: int) -> float:
+def turn(values: int, vectors: int, machine: Target) -> float:
     """Cycles of one input channel of a tile. LLVM likes to load the next weights early, and spills for it."""
-    crowded = values * vectors + min(values, vectors) + 3 > registers
-    return max(values * vectors / 2, (values + vectors) * LOAD, LATENCY) * (1.03 if crowded else 1)
+    of, crowded = core(machine), values * vectors + min(values, vectors) + 3 > machine.registers
+    return max(values * vectors / 2, (values + vectors) * of.load, of.latency) * (1.03 if crowded else 1)
 
 
 def tiles_in_registers(values: int, vectors: int, registers: int) -> Iterator[tuple[int, int]]:
@@ -78,7 +67,7 @@ def direct_tiles(
                 if not fits_registers(runs * columns, vectors, machine.registers):
                     break
                 tiles = -(-target.height * runs_a_row // runs)
-                tile = Tile(runs, columns, vectors, _strip(source, target, window, span, tiles))
+                tile = Tile(runs, columns, vectors, _strip(source, target, window, span, tiles, machine))
                 cycles = direct_cycles(tile, tiles, target, window, span, machine)
                 if vectors not in found or cycles < found[vectors][0]:
                     found[vectors] = cycles, tile
@@ -86,16 +75,16 @@ def direct_tiles(
     shallow = window.taps * span <= SHALLOW
     step = window.stride[1] * source.lanes if shallow and window.taps == 1 else 0
     return tuple(
-        replace(tile, far=total > SECOND // 2, following=tile.pixels * step, touch=shallow)
+        replace(tile, far=total > core(machine).second // 2, following=tile.pixels * step, touch=shallow)
         for _, tile in sorted(found.values(), key=lambda one: one[0])
     )
 
 
-def _strip(source: Layout, target: Layout, window: Window, span: int, tiles: int) -> int:
+def _strip(source: Layout, target: Layout, window: Window, span: int, tiles: int, machine: Target) -> int:
     """Tiles in a strip, all strips being about equal: its input takes a part of the second cache."""
     lanes = 4 * -(-span // source.lanes) * source.lanes
     whole = lanes * source.height * source.width
-    strips = min(-(-whole // (SECOND // 3)), max(1, tiles // 4))
+    strips = min(-(-whole // (core(machine).second // 3)), max(1, tiles // 4))
     return -(-tiles // strips)
 
 
@@ -104,12 +93,12 @@ def direct_cycles(
 ) -> float:
     groups = -(-target.blocks // tile.vectors)
     depth = window.taps * span
-    row = 4 * tile.vectors * target.lanes
+    row, of = 4 * tile.vectors * target.lanes, core(machine)
     total = row * depth * groups
-    near = row * depth / rate(row * depth)  # a group's weights, for every tile
-    far = total / rate(total) * -(-tiles // tile.strip)  # all weights, for every strip
-    sums = max(depth * turn(tile.pixels, tile.vectors, machine.registers), near)
-    ends = PER_TILE + 2 * tile.pixels * tile.vectors + 6 * tile.runs
+    near = row * depth / of.rate(row * depth)  # a group's weights, for every tile
+    far = total / of.rate(total) * -(-tiles // tile.strip)  # all weights, for every strip
+    sums = max(depth * turn(tile.pixels, tile.vectors, machine), near)
+    ends = of.tile + 2 * tile.pixels * tile.vectors + 6 * tile.runs
     return max(tiles * groups * (sums + ends), far)
 
 
@@ -156,10 +145,10 @@ def winograd_schemes(
         plain = Scheme(
             source, target, m, window.before, (1, 1), 1, 1, Finish(), stride=stride, taps=taps, pool=pool
         )
-        far = 4 * plain.terms * source.channels * target.channels > SECOND // 2
+        far = 4 * plain.terms * source.channels * target.channels > core(machine).second // 2
         tiles = plain.tiles
         for p, q in tiles_in_registers(tiles, min(target.blocks, 6), machine.registers):
-            if turn(p, q, machine.registers) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
+            if turn(p, q, machine) > p * q / 2 + 1.3 and p < tiles and q < target.blocks:
                 continue
             groups, all_turns = -(-target.blocks // q), -(-tiles // p)
             cut = {-(-all_turns // chunks) for chunks in range(1, all_turns + 1)}
@@ -173,7 +162,7 @@ def winograd_schemes(
                         for one in (scheme, *_smaller_last(scheme, whole)):
                             yield one
                             if whole and together == 1 and stride == 1 and taps == 3:
-                                yield from _anew(one)
+                                yield from _anew(one, machine)
 
 
 def _smaller_last(scheme: Scheme, whole: bool) -> Iterator[Scheme]:
@@ -183,43 +172,43 @@ def _smaller_last(scheme: Scheme, whole: bool) -> Iterator[Scheme]:
         yield replace(scheme, mixed=True)
 
 
-def _anew(scheme: Scheme) -> Iterator[Scheme]:
+def _anew(scheme: Scheme, machine: Target) -> Iterator[Scheme]:
     """Its weights transformed in every call, some input channels at a time."""
     for fresh in (2, 4, 8):
         anew = replace(scheme, far=False, fresh=fresh)
-        if scheme.source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM:
+        if scheme.source.blocks % fresh == 0 and 8 * anew.n * anew.held <= FRESH_ROOM * core(machine).first:
             yield anew
 
 
 def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     """Products or the arrival of their weights, and the transforms with what they read and write."""
     (p, q), source, target, n, terms = scheme.tile, scheme.source, scheme.target, scheme.n, scheme.terms
-    times = scheme.chunks * scheme.groups
+    times, of = scheme.chunks * scheme.groups, core(machine)
     calls = times * sum(region.rows * region.columns * region.turns for region in scheme.regions)
     one = 4 * terms * source.blocks * source.lanes
     v, m = one * scheme.together, 4 * n * n * scheme.m_step
     pieces = source.blocks // scheme.fresh if scheme.fresh else 1
-    products = times * scheme.sums * source.channels * turn(p, q, machine.registers)
-    products += calls * pieces * (2 * p * q + PER_TILE)
+    products = times * scheme.sums * source.channels * turn(p, q, machine)
+    products += calls * pieces * (2 * p * q + of.tile)
     u = 4 * scheme.groups * scheme.weights * 9 if scheme.fresh else one * scheme.groups * q * target.lanes
     if scheme.fresh:
         products += source.channels * scheme.groups * q * n * n * FRESH
         near = 8 * n * scheme.held
-        products += (pieces - 1) * scheme.chunks * scheme.groups * 2 * m / rate(m + near)  # sums that wait
+        products += (pieces - 1) * scheme.chunks * scheme.groups * 2 * m / of.rate(m + near)  # sums that wait
     else:
         near = 4 * scheme.weights
     passes = 4 * scheme.sums * source.blocks * source.lanes * q * target.lanes * times
     # weights come from far for the next groups while those of this one pass by
-    arrival = max(scheme.chunks * u / rate(u), passes / rate(near))
+    arrival = max(scheme.chunks * u / of.rate(u), passes / of.rate(near))
     whole = scheme.chunks == 1  # V is written far away, and nobody asks for it
-    again = scheme.chunks * v * (scheme.rounds + whole) / rate((1 + whole) * (v + m))
+    again = scheme.chunks * v * (scheme.rounds + whole) / of.rate((1 + whole) * (v + m))
     padded = scheme.chunks * scheme.values
     by_lines = LINES if n * n > AT_ONCE else 0.0
-    forth = padded * (terms / n**2) * source.blocks * (2.5 + by_lines + 4 * source.lanes / rate(v + m))
-    back = padded * target.blocks * (2.0 + by_lines + 8 * target.lanes / rate(v + m))
+    forth = padded * (terms / n**2) * source.blocks * (2.5 + by_lines + 4 * source.lanes / of.rate(v + m))
+    back = padded * target.blocks * (2.0 + by_lines + 8 * target.lanes / of.rate(v + m))
     return max(products, arrival) + 0.2 * min(products, arrival) + again + forth + back
 
 
-def images_together(scheme: Scheme) -> int:
+def images_together(scheme: Scheme, machine: Target) -> int:
     """Images of a batch whose M stays in the cache while all of them use the same weights."""
-    return max(1, min(8, SECOND // (8 * scheme.n**2 * scheme.m_step)))
+    return max(1, min(8, core(machine).second // (8 * scheme.n**2 * scheme.m_step)))

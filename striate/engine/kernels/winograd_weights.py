@@ -52,7 +52,7 @@ def tile_of(blocks: int, machine: Target) -> tuple[int, int]:
         for p in range(1, machine.registers)
         if blocks % q == 0 and fits_registers(p, q, machine.registers)
     ]
-    return min(tiles, key=lambda tile: turn(*tile, machine.registers) / (tile[0] * tile[1]))
+    return min(tiles, key=lambda tile: turn(*tile, machine) / (tile[0] * tile[1]))
 
 
 def round_of(channels: int, groups: int) -> int:

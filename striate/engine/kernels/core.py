@@ -1,0 +1,55 @@
+"""What a core does in a cycle: the numbers that the cost model reckons with, measured.
+
+A cycle is always one in which two multiply-adds of whole vectors can be done. Some cores take vectors of 512 bits
+in halves: two such multiply-adds take two of their clock's cycles, in which everything else happens twice.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+
+from striate.engine.target import Target
+
+# of processors with one multiply-add of 512 bits in a cycle of the clock, LLVM's names
+HALVING = ("znver4", "icelake-client", "tigerlake", "rocketlake")
+
+
+@dataclass(frozen=True)
+class Core:
+    """``latency``: cycles of a multiply-add, and a little for the order in which they are issued. ``load``: two a
+    cycle would be 0.5, but never quite come. ``tile``: to begin and end one, besides its results.
+
+    ``first``, ``second``: bytes of the caches that a core has for itself. ``rates``: (bytes, bytes a cycle that
+    one thread gets of so many, read over and over); others use the third cache too. ``memory``: of more.
+    """
+
+    latency: float = 5.0
+    load: float = 0.6
+    tile: float = 30
+    first: int = 2**15
+    second: int = 2**19
+    rates: tuple[tuple[int, float], ...] = ((2**14, 64.0), (3 * 2**17, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
+    memory: float = 3.6
+    panel: float = 12.0  # bytes a cycle, of weights from the second cache
+
+    def rate(self, size: int) -> float:
+        """Bytes a cycle at which ``size`` bytes arrive, if they are read over and over."""
+        return next((speed for room, speed in self.rates if size <= room), self.memory)
+
+
+WHOLE = Core()
+HALVED = Core(
+    latency=2.5,
+    load=0.6,
+    tile=16,
+    second=2**20,
+    rates=((2**14, 128.0), (3 * 2**18, 40.0), (2**22, 20.0), (12 * 2**20, 12.0)),
+    memory=9.0,
+    panel=30.0,
+)
+
+
+@cache
+def core(machine: Target) -> Core:
+    return HALVED if machine.name == "avx512" and machine.cpu in HALVING else WHOLE
