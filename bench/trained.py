@@ -33,4 +33,5 @@ def when_and_where(runs: dict[str, dict]) -> str:
     dates = sorted({run["date"] for run in runs.values()})
     span = " to ".join(dict.fromkeys(dates[:1] + dates[-1:]))
     versions = f"torch {torch.__version__}, Python {platform.python_version()}"
-    return f"{span}, {describe()['processor']}, {os.cpu_count()} cores, {versions}"
+    level = torch.backends.cpu.get_cpu_capability()
+    return f"{span}, {describe()['processor']} ({level}), {os.cpu_count()} cores, {versions}"

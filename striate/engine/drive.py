@@ -182,7 +182,7 @@ def _wait(to: ir.IRBuilder, arrived: Any, wanted: Any, give_way: Any) -> None:
     turns.add_incoming(_int(0), before)
     to.cbranch(to.icmp_signed("<", to.load_atomic(arrived, "acquire", 8, typ=I64), wanted), pause, there)
     to.position_at_end(pause)
-    _pause(to)
+    pause(to)
     with to.if_then(to.icmp_signed(">", turns, _int(SPINS))):
         to.call(to.inttoptr(give_way, ir.FunctionType(ir.IntType(32), []).as_pointer()), [])
     turns.add_incoming(to.add(turns, _int(1)), to.block)
@@ -190,14 +190,15 @@ def _wait(to: ir.IRBuilder, arrived: Any, wanted: Any, give_way: Any) -> None:
     to.position_at_end(there)
 
 
-def _pause(to: ir.IRBuilder) -> None:
+def pause(to: ir.IRBuilder) -> None:
     """Tells the core that this loop only waits."""
+    known, number = to.module.globals, ir.IntType(32)
     if to.module.triple.startswith("x86_64"):
-        to.call(ir.Function(to.module, ir.FunctionType(VOID, []), "llvm.x86.sse2.pause"), [])
+        name, kinds, arguments = "llvm.x86.sse2.pause", [], []
     else:
-        number = ir.IntType(32)
-        hint = ir.Function(to.module, ir.FunctionType(VOID, [number]), "llvm.aarch64.hint")
-        to.call(hint, [ir.Constant(number, 1)])
+        name, kinds, arguments = "llvm.aarch64.hint", [number], [ir.Constant(number, 1)]
+    hint = known.get(name) or ir.Function(to.module, ir.FunctionType(VOID, kinds), name)
+    to.call(hint, arguments)
 
 
 def _int(number: int) -> ir.Constant:

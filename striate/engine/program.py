@@ -17,11 +17,12 @@ from striate.engine.compiled import DRIVER, Operand, OutOfBoundsError
 from striate.engine.crew import Crew
 from striate.engine.entry import ARGUMENTS, GIVE_WAY, PROTOTYPE, meeting_size
 from striate.engine.fork import renew_in_children
+from striate.engine.handover import Handover
 from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.scaling import channels_last
 from striate.engine.schedule import Entry, Schedule
-from striate.engine.short import Short
+from striate.engine.short import Call, SharedCall, Short, SmallCall
 from striate.engine.stage import Outside
 from striate.engine.steps import Plan, Step
 from striate.engine.stretch import Stretch, stretches_of
@@ -31,6 +32,7 @@ from striate.engine.threads import Limit
 ARENA = 2**26  # values: a batch is cut so that one piece's maps stay below 256 MB
 MOST_IMAGES = 64
 WORTH_SHARING = 8_000_000  # multiply-adds: below it, waking a thread takes longer than the work (docs/log.md)
+WORTH_HANDING = 2_000_000  # with less, to meet at every step takes longer than it saves
 
 
 class Program:
@@ -47,7 +49,7 @@ class Program:
         limit: Limit = nullcontext,
         ready: Ready | None = None,
     ) -> None:
-        self.plan, self._threads, self._limit = plan, threads, limit
+        self.plan, self._target, self._threads, self._limit = plan, target, threads, limit
         steps = [step for step in plan.steps if isinstance(step, Step)]
         if ready is None:
             kernels = [part.kernel for part in (*(step.part for step in steps), *plan.from_bytes.values())]
@@ -74,7 +76,8 @@ class Program:
 
     def renew(self) -> None:
         """A lock and workers of this process."""
-        self._lock, self._crew = threading.Lock(), Crew()
+        self._lock = threading.Lock()
+        self._crew = Crew(partial(Handover, self._target, self.loaded.addresses[DRIVER]))
         self._meeting[:] = 0  # a child may be forked in the middle of a call
 
     def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
@@ -117,8 +120,11 @@ class Program:
             return None
         schedule = self._schedule(images)
         stretch: Stretch = schedule.stretches[0]  # type: ignore[assignment]  # the only one
-        alone = partial(self._drive, self._arguments(schedule, stretch, 0, 1))
-        run = alone if self._hands(images) == 1 else partial(self._run, schedule, stretch)
+        hands = self._hands(images)
+        run = self._call(schedule, stretch, hands)
+        if hands < self._threads and self._work * images >= WORTH_HANDING:
+            shared = self._call(schedule, stretch, self._threads)
+            run = SmallCall(run, shared) if isinstance(shared, SharedCall) else run
         return Short(port[:images], run, tuple(found))
 
     def _piece(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
@@ -157,11 +163,15 @@ class Program:
     # --- steps --------------------------------------------------------------------------------------------
 
     def _run(self, schedule: Schedule, stretch: Stretch) -> None:
-        hands = self._hands(schedule.images)
+        self._call(schedule, stretch, self._hands(schedule.images))()
+
+    def _call(self, schedule: Schedule, stretch: Stretch, hands: int) -> Call:
+        """For all hands, made ready once."""
+        hands = self._crew.hired(hands)
+        blocks = [self._arguments(schedule, stretch, hand, hands) for hand in range(hands)]
         if hands == 1:
-            self._share(schedule, stretch, 0, 1)
-        else:
-            self._crew.run(partial(self._share, schedule, stretch), hands)
+            return partial(self._drive, blocks[0])
+        return SharedCall(self._crew, self._drive, blocks, (schedule, self._meeting))
 
     def _hands(self, images: int) -> int:
         return self._threads if self._work * images >= WORTH_SHARING else 1

@@ -10,11 +10,11 @@ import numpy as np
 from striate import ops
 from striate.arithmetic import output_shapes
 from striate.engine.choose import RECIPES, Form, Layouts, Part, Recipe, choose, recipe
+from striate.engine.kernels.core import WHOLE, core
 from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.kernels.opening import opening
-from striate.engine.kernels.core import WHOLE, core
 from striate.engine.layout import Frame, Layout, joined
 from striate.engine.recipe_convolution import Convolution, window_of
 from striate.engine.recipe_pool import finish_of

@@ -1,7 +1,7 @@
 """What a core does in a cycle: the numbers that the cost model reckons with, measured.
 
-A cycle is always one in which two multiply-adds of whole vectors can be done. Some cores take vectors of 512 bits
-in halves: two such multiply-adds take two of their clock's cycles, in which everything else happens twice.
+A cycle is always one in which two multiply-adds of whole vectors can be done. Some cores take vectors of
+512 bits in halves: two such multiply-adds take two cycles of their clock, in which all else happens twice.
 """
 
 from __future__ import annotations
@@ -17,21 +17,17 @@ HALVING = ("znver4", "icelake-client", "tigerlake", "rocketlake")
 
 @dataclass(frozen=True)
 class Core:
-    """``latency``: cycles of a multiply-add, and a little for the order in which they are issued. ``load``: two a
-    cycle would be 0.5, but never quite come. ``tile``: to begin and end one, besides its results.
+    """Cycles and bytes; ``rates``: so many bytes, read over and over, come at so many a cycle. Other cores
+    use the third cache too."""
 
-    ``first``, ``second``: bytes of the caches that a core has for itself. ``rates``: (bytes, bytes a cycle that
-    one thread gets of so many, read over and over); others use the third cache too. ``memory``: of more.
-    """
-
-    latency: float = 5.0
-    load: float = 0.6
-    tile: float = 30
-    first: int = 2**15
+    latency: float = 5.0  # of a multiply-add, and a little for the order in which they are issued
+    load: float = 0.6  # two a cycle would be 0.5, but never quite come
+    tile: float = 30  # to begin and end one, besides its results
+    first: int = 2**15  # bytes of the caches that a core has for itself
     second: int = 2**19
     rates: tuple[tuple[int, float], ...] = ((2**14, 64.0), (3 * 2**17, 14.0), (2**22, 8.0), (12 * 2**20, 4.5))
-    memory: float = 3.6
-    panel: float = 12.0  # bytes a cycle, of weights from the second cache
+    memory: float = 3.6  # of more bytes than these
+    panel: float = 12.0  # of a 1x1 convolution's weights from the second cache
 
     def rate(self, size: int) -> float:
         """Bytes a cycle at which ``size`` bytes arrive, if they are read over and over."""
