@@ -9,12 +9,10 @@ from __future__ import annotations
 import threading
 import weakref
 from collections.abc import Callable
-from time import perf_counter
 
 from striate.engine.handover import ASLEEP, WAITING, Handover, Numbers, mailbox
 from striate.engine.places import here, keep_off
 
-SOON = 200e-6  # seconds: twice of what a sleeping thread needs to come
 Job = Callable[[int, int], object]  # (which hand, of how many)
 
 
@@ -39,7 +37,7 @@ class Crew:
     """
 
     def __init__(self, handover: Callable[[], Handover] | None = None) -> None:
-        self._post, self._make, self._last = _Post(), handover, 0.0
+        self._post, self._make = _Post(), handover
         weakref.finalize(self, _dismiss, self._post)
 
     def hired(self, hands: int) -> int:
@@ -82,12 +80,6 @@ class Crew:
         """Everything is done, if all workers were waiting; else nothing is. ``told``: its address."""
         self._keep_off()
         return self._post.handover is not None and self._post.handover.hand_over(told)
-
-    def seen_again(self) -> bool:
-        """Whether it was asked just now, too: whoever asks again so soon is worth waiting for."""
-        now, before = perf_counter(), self._last
-        self._last = now
-        return now - before < SOON
 
     def _keep_off(self) -> None:
         processor, post = here(), self._post

@@ -175,13 +175,13 @@ def _call(to: ir.IRBuilder, code: Any, arguments: list[Any]) -> None:
 def _wait(to: ir.IRBuilder, arrived: Any, wanted: Any, give_way: Any) -> None:
     """Until the counter has reached ``wanted``."""
     before, spin = to.block, to.append_basic_block("spin")
-    pause, there = to.append_basic_block("pause"), to.append_basic_block("there")
+    idle, there = to.append_basic_block("idle"), to.append_basic_block("there")
     to.branch(spin)
     to.position_at_end(spin)
     turns = to.phi(I64)
     turns.add_incoming(_int(0), before)
-    to.cbranch(to.icmp_signed("<", to.load_atomic(arrived, "acquire", 8, typ=I64), wanted), pause, there)
-    to.position_at_end(pause)
+    to.cbranch(to.icmp_signed("<", to.load_atomic(arrived, "acquire", 8, typ=I64), wanted), idle, there)
+    to.position_at_end(idle)
     pause(to)
     with to.if_then(to.icmp_signed(">", turns, _int(SPINS))):
         to.call(to.inttoptr(give_way, ir.FunctionType(ir.IntType(32), []).as_pointer()), [])

@@ -26,7 +26,7 @@ from striate.engine.fork import renew_in_children
 from striate.engine.program import Program
 from striate.engine.scaling import Scaling
 from striate.engine.stage import NotLowerableError
-from striate.engine.target import host
+from striate.engine.target import Target, host, shorter
 from striate.engine.threads import checked_threads, numpy_limit
 from striate.engine.trust import remembered, trusted, trusted_precision
 from striate.errors import UnsupportedError
@@ -122,13 +122,19 @@ class Engine:
         if self.reason is not None:
             return False
         with self._lock, suppress(UnsupportedError):  # an unknown processor
-            if (
-                remembered(host(), self.precision)
-                and (program := self._stored(self._settings(), size)) is not None
-            ):
-                self._programs[size] = program
-                return True
+            for target in self._targets():
+                program = self._stored(target, size) if remembered(target, self.precision) else None
+                if program is not None:
+                    self._programs[size] = program
+                    return True
         return False
+
+    @staticmethod
+    def _targets() -> list[Target]:
+        """What programs may have been made for here."""
+        best = host()
+        other = shorter(best)
+        return [best] if other is None else [best, other]
 
     def program(self, size: tuple[int, ...]) -> Program | None:
         """The program for inputs of that size; None where NumPy has to do it."""
@@ -156,10 +162,9 @@ class Engine:
         if program is None:
             return Table((), 0, "NumPy", self.reason)
         found = layer_errors(program, self.graph, self.weights, size) if check else {}
-        return table_of(program, host(), measure=measure, errors=found)
+        return table_of(program, program.target, measure=measure, errors=found)
 
-    def _settings(self) -> Settings:
-        target = host()
+    def _settings(self, target: Target) -> Settings:
         level = trusted(target)
         if level == "none":
             raise UnsupportedError("compiled kernels disagree with their definition on this machine")
@@ -171,16 +176,17 @@ class Engine:
         from striate.engine.team import team
 
         with team():  # the same for the machine's check and for the network
-            settings = self._settings()
-            before = self._stored(settings, size)
-            if before is not None:
-                return before
-            return self._made(settings, size)
+            if self.recall(size):
+                return self._programs[size]
+            return self._made(size)
 
-    def _made(self, settings: Settings, size: tuple[int, ...]) -> Program:
+    def _made(self, size: tuple[int, ...]) -> Program:
+        from striate.engine.lanes import suits
         from striate.engine.plan import make_plan
 
         graph, weights = self.definition
+        target, *others = self._targets()
+        settings = self._settings(next((one for one in others if suits(graph, size, target, one)), target))
         if self.tune:
             from striate.engine.tuning import Measured
 
@@ -193,14 +199,14 @@ class Engine:
             stored.write(self._name(settings, size), program)
         return program
 
-    def _stored(self, settings: Settings, size: tuple[int, ...]) -> Program | None:
+    def _stored(self, target: Target, size: tuple[int, ...]) -> Program | None:
         if self._identity is None:
             return None
-        found = stored.read(self._name(settings, size))
+        found = stored.read(self._name(self._settings(target), size))
         if found is None:
             return None
         plan, ready = found
-        return Program(plan, settings.target, self.threads, self._limit, ready)
+        return Program(plan, target, self.threads, self._limit, ready)
 
     def _name(self, settings: Settings, size: tuple[int, ...]) -> str:
         parts = self._identity, size, settings.exact, settings.threads, self.tune

@@ -49,7 +49,7 @@ class Program:
         limit: Limit = nullcontext,
         ready: Ready | None = None,
     ) -> None:
-        self.plan, self._target, self._threads, self._limit = plan, target, threads, limit
+        self.plan, self.target, self._threads, self._limit = plan, target, threads, limit
         steps = [step for step in plan.steps if isinstance(step, Step)]
         if ready is None:
             kernels = [part.kernel for part in (*(step.part for step in steps), *plan.from_bytes.values())]
@@ -77,7 +77,7 @@ class Program:
     def renew(self) -> None:
         """A lock and workers of this process."""
         self._lock = threading.Lock()
-        self._crew = Crew(partial(Handover, self._target, self.loaded.addresses[DRIVER]))
+        self._crew = Crew(partial(Handover, self.target, self.loaded.addresses[DRIVER]))
         self._meeting[:] = 0  # a child may be forked in the middle of a call
 
     def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:

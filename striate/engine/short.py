@@ -5,11 +5,13 @@ from __future__ import annotations
 import ctypes
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from time import perf_counter
 
 from striate.engine.buffers import Array
 from striate.engine.crew import Crew
 
 Call = Callable[[], object]
+SOON = 200e-6  # seconds: twice of what a sleeping thread needs to come
 QUICK = 8  # calls, one soon after the other, from which on threads are called up for the next ones
 
 
@@ -43,13 +45,14 @@ class SmallCall:
     """
 
     def __init__(self, alone: Call, shared: SharedCall) -> None:
-        self._alone, self._shared, self._quick = alone, shared, 0
+        self._alone, self._shared, self._quick, self._ended = alone, shared, 0, 0.0
 
     def __call__(self) -> None:
         if self._shared.handed():
             return
+        self._quick = self._quick + 1 if perf_counter() - self._ended < SOON else 0
         self._alone()
-        self._quick = self._quick + 1 if self._shared.crew.seen_again() else 0
+        self._ended = perf_counter()
         if self._quick >= QUICK:
             self._quick = 0
             self._shared.crew.run(lambda hand, hands: None, self._shared.hands)

@@ -7,7 +7,7 @@ set. The host's own features decide; ``STRIATE_TARGET`` (avx512, avx2, sse) asks
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -15,6 +15,8 @@ import llvmlite.binding as llvm
 from striate.errors import UnsupportedError
 
 CHOICE = "STRIATE_TARGET"
+# of processors with one multiply-add of 512 bits in a cycle of the clock, and two of 256: LLVM's names
+HALVING = ("znver4", "icelake-client", "tigerlake", "rocketlake")
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,11 @@ class Target:
     def addresses(self) -> int:
         """Addresses that a loop may keep at hand: half of the processor's integer registers."""
         return 6 if self.triple.startswith("x86_64") else 12
+
+    @property
+    def halving(self) -> bool:
+        """Whether the processor takes vectors of 512 bits in halves, so that shorter ones are as fast."""
+        return self.name == "avx512" and self.cpu in HALVING
 
 
 # the portable levels; the host replaces cpu and features of its own level by what it really has
@@ -86,3 +93,8 @@ def host() -> Target:
     return Target(
         level.name, llvm.get_process_triple(), cpu, features, level.lanes, level.registers, level.fma
     )
+
+
+def shorter(target: Target) -> Target | None:
+    """What the same processor may run instead, as fast; None: nothing."""
+    return replace(LEVELS["avx2"], triple=target.triple) if target.halving else None

@@ -81,7 +81,9 @@ def in_turns(forms: Sequence[Form], target: Target, threads: int, passing: int) 
             if turn >= ROUNDS // 3 and best[number] > DROPPED * min(best):
                 continue
             others.max()
-            program.touch(forms[number].parts[0].values["source"])
+            for operand, root in forms[number].parts[0].values.items():
+                if operand != "target":
+                    program.touch(root)
             start = perf_counter()
             program.turn()
             best[number] = min(best[number], perf_counter() - start)

@@ -38,7 +38,7 @@ def waiting(crew: Crew, hands: int) -> None:
     crew.run(lambda hand, of: None, hands)
 
 
-@pytest.mark.parametrize("hands", [1, 2, 4])
+@pytest.mark.parametrize("hands", [2, 3, 5])
 def test_who_waits_is_given_work_and_all_of_it_is_done_on_return(hands: int) -> None:
     counted = Counted()
     crew = Crew(partial(Handover, host_target(), counted.address))
@@ -95,7 +95,7 @@ def small_network() -> tuple[Program, Program, np.ndarray]:
     )
     weights = random_weights(graph)
     one, two = (program_of(graph, weights, threads=threads) for threads in (1, 2))
-    return one, two, random_inputs(graph, 4)["x0"]
+    return one, two, random_inputs(graph, 10)["x0"]
 
 
 def test_a_small_network_shares_its_work_once_calls_follow_each_other() -> None:

@@ -24,7 +24,6 @@ SHALLOW = 512  # multiply-adds for one value: below it results and the next inpu
 FRESH = 1.0  # cycles for each vector of weights that is transformed in a call
 FRESH_ROOM = 5 / 4  # of the first cache, for weights transformed in a call that are at hand
 NEARLY = 1.1  # times the least estimate: so near, weights transformed in a call win, for a batch shares them
-LINES = 1.0  # cycles more for a value of a transform that writes what stands between columns and rows
 CLOSE = 768  # input channels, at most, of tiles of 6 x 6: their error is twice that of 4 x 4
 # outputs of a tile each way, by kernel size and stride: of at most seven points, and one at infinity
 OUTPUTS = {(3, 1): (6, 4, 2), (5, 1): (2,), (3, 2): (4, 2), (5, 2): (4, 2), (7, 2): (3, 2)}
@@ -203,7 +202,7 @@ def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     whole = scheme.chunks == 1  # V is written far away, and nobody asks for it
     again = scheme.chunks * v * (scheme.rounds + whole) / of.rate((1 + whole) * (v + m))
     padded = scheme.chunks * scheme.values
-    by_lines = LINES if n * n > AT_ONCE else 0.0
+    by_lines = of.lines if n * n > AT_ONCE else 0.0
     forth = padded * (terms / n**2) * source.blocks * (2.5 + by_lines + 4 * source.lanes / of.rate(v + m))
     back = padded * target.blocks * (2.0 + by_lines + 8 * target.lanes / of.rate(v + m))
     return max(products, arrival) + 0.2 * min(products, arrival) + again + forth + back
