@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import threading
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import nullcontext
@@ -22,7 +21,7 @@ from striate.engine.memory import allocate
 from striate.engine.ready import Loaded, Ready, code_of, in_one_region
 from striate.engine.scaling import channels_last
 from striate.engine.schedule import Entry, Schedule
-from striate.engine.short import Call, SharedCall, Short, SmallCall
+from striate.engine.short import Call, SharedCall, Short, SmallCall, Told
 from striate.engine.stage import Outside
 from striate.engine.steps import Plan, Step
 from striate.engine.stretch import Stretch, stretches_of
@@ -60,7 +59,7 @@ class Program:
         self._drive = PROTOTYPE(self.loaded.addresses[DRIVER])
         self._stretches = stretches_of(plan.steps)
         self._entries: list[Entry] = []
-        self._schedules: dict[int, Schedule] = {}
+        self._schedules: dict[tuple[int, int], Schedule] = {}  # by images and hands
         self._readers: dict[bool, tuple[int, Array, Array]] = {}  # of bytes: their number, addresses, a row
         self._steps = steps
         self.buffers = Buffers(plan, threads)
@@ -118,14 +117,16 @@ class Program:
         single = len(self._stretches) == 1 and isinstance(self._stretches[0], Stretch) and not others
         if port is None or len(found) < len(results) or not single:
             return None
-        schedule = self._schedule(images)
-        stretch: Stretch = schedule.stretches[0]  # type: ignore[assignment]  # the only one
-        hands = self._hands(images)
-        run = self._call(schedule, stretch, hands)
+        run = self._whole(images, hands := self._hands(images))
         if hands < self._threads and self._work * images >= WORTH_HANDING:
-            shared = self._call(schedule, stretch, self._threads)
+            shared = self._whole(images, self._threads)
             run = SmallCall(run, shared) if isinstance(shared, SharedCall) else run
         return Short(port[:images], run, tuple(found))
+
+    def _whole(self, images: int, hands: int) -> Call:
+        """The only stretch."""
+        schedule = self._schedule(images, hands)
+        return self._call(schedule, schedule.stretches[0], hands)  # type: ignore[arg-type]
 
     def _piece(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
         images = len(next(iter(inputs.values())))
@@ -180,9 +181,7 @@ class Program:
         """The GIL is free meanwhile."""
         self._drive(self._arguments(schedule, stretch, hand, hands))
 
-    def _arguments(
-        self, schedule: Schedule, stretch: Stretch, hand: int, hands: int
-    ) -> ctypes.Array[ctypes.c_int64]:
+    def _arguments(self, schedule: Schedule, stretch: Stretch, hand: int, hands: int) -> Told:
         own = schedule.images, hand, hands, self._own[hand], self._meeting.ctypes.data, GIVE_WAY
         return ARGUMENTS(schedule.address(stretch), stretch.count, *own)
 
@@ -212,7 +211,7 @@ class Program:
                     self._run(schedule, stretch)
 
     def touch(self, root: str) -> None:
-        """Read a value of one image, so that it is as near as if it had just been written."""
+        """Read a value of one image, so that it is as near as if just written."""
         self._make_room(1)
         self.buffers.memory(root).max()
 
@@ -270,15 +269,16 @@ class Program:
             self._readers[last] = source.size, addresses, np.array(row, np.int64)
         self._images = images
 
-    def _schedule(self, images: int) -> Schedule:
-        if images not in self._schedules:
-            entries, sections = self._entries, self.plan.sections
-            hands = self._hands(images)
-            self._schedules[images] = Schedule(entries, sections, self._stretches, images, hands)
-            size = meeting_size(len(self._schedules[images].table), self._threads)
+    def _schedule(self, images: int, hands: int = 0) -> Schedule:
+        """``hands``: 0: as many as are worth it."""
+        key = images, hands or self._hands(images)
+        if key not in self._schedules:
+            made = Schedule(self._entries, self.plan.sections, self._stretches, *key)
+            self._schedules[key] = made
+            size = meeting_size(len(made.table), self._threads)
             if size > len(self._meeting):
                 self._meeting = np.zeros(size, np.int64)
-        return self._schedules[images]
+        return self._schedules[key]
 
     def _entry(self, part: Part) -> Entry:
         places = [self._address(part, operand) for operand in part.kernel.operands]

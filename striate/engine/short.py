@@ -11,6 +11,7 @@ from striate.engine.buffers import Array
 from striate.engine.crew import Crew
 
 Call = Callable[[], object]
+Told = ctypes.Array[ctypes.c_int64]  # what ``drive`` is told
 SOON = 200e-6  # seconds: twice of what a sleeping thread needs to come
 QUICK = 8  # calls, one soon after the other, from which on threads are called up for the next ones
 
@@ -21,8 +22,8 @@ class SharedCall:
     def __init__(
         self,
         crew: Crew,
-        drive: Callable[[ctypes.Array[ctypes.c_int64]], object],
-        blocks: Sequence[ctypes.Array[ctypes.c_int64]],
+        drive: Callable[[Told], object],
+        blocks: Sequence[Told],
         kept: object,
     ) -> None:
         self.crew, self.hands, self._drive, self._blocks, self._kept = crew, len(blocks), drive, blocks, kept
