@@ -165,7 +165,7 @@ class Convolution(Recipe):
         if source.lanes == 1:
             source = replace(source, lanes=2 ** (source.channels - 1).bit_length())
         machine = self.settings.target
-        pays, kinds = winograd_kinds(source, target, plain, machine, pool)
+        pays, kinds = winograd_kinds(source, target, plain, machine, pool, self.settings.threads)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     def _winograd(self, scheme: Scheme, source: Layout, values: Mapping[str, str], pack: Pack) -> Form:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -15,6 +16,7 @@ from striate import ops
 from striate.engine import recipe_opening
 from striate.engine.choose import Settings
 from striate.engine.kernels import opening
+from striate.engine.kernels.core import WHOLE
 from striate.engine.machine_code import assembly
 from striate.engine.plan import make_plan
 from striate.engine.program import Program
@@ -27,7 +29,7 @@ from striate.graph.graph import Graph, Node
 def always() -> Iterator[None]:
     """In one pass wherever that can be, whatever it costs."""
     with (
-        patch.object(recipe_opening, "SECOND", 0),
+        patch.object(recipe_opening, "WHOLE", replace(WHOLE, second=0)),
         patch.object(recipe_opening, "cycles", lambda kernel, _: kernel.family != "opening"),
         patch.object(opening, "SHARES", 1),
     ):
@@ -99,7 +101,7 @@ def test_a_residual_is_added() -> None:
 def test_apart_where_that_is_cheaper_or_exact_is_asked_for() -> None:
     words = (ops.Conv2d(3, 24, 3, padding=1), ops.ReLU(), ops.Conv2d(24, 16, 3, padding=1), ops.MaxPool2d(2))
     graph = chain(*words, shape=(3, 26, 29))
-    with patch.object(recipe_opening, "SECOND", 0):
+    with patch.object(recipe_opening, "WHOLE", replace(WHOLE, second=0)):
         for exact in (False, True):
             program = compare(graph, 3, limit=5e-6, threads=2, exact=exact)
             assert "opening" not in told(program)

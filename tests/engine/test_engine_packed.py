@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
@@ -13,13 +14,15 @@ from striate import ops
 from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
 from striate.engine.kernels import packed
+from striate.engine.kernels.core import WHOLE
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.target import LEVELS, usable
 from striate.graph.graph import Graph, Node
 
 always = patch.object(recipe_convolution, "pays", lambda *_: True)
-small = patch.multiple(packed, AT_HAND=(1, 2), SECOND=3000)  # a few channels, a few pixels at a time
+# a few channels, a few pixels at a time
+small = patch.multiple(packed, AT_HAND=(1, 2), core=lambda _: replace(WHOLE, second=3000))
 
 
 @pytest.mark.parametrize("level", usable())

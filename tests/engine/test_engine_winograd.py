@@ -157,5 +157,5 @@ def test_what_the_model_says_is_remembered_without_what_follows() -> None:
 def test_there_is_work_for_several_threads() -> None:
     """Once a layer of 128 channels was a single unit, and the second thread had nothing to do."""
     graph = chain(ops.Conv2d(128, 128, 3, padding=1), shape=(128, 28, 28))
-    steps = program_of(graph, random_weights(graph)).plan.steps
+    steps = program_of(graph, random_weights(graph), threads=4).plan.steps
     assert all(step.part.kernel.units >= 4 for step in steps)  # type: ignore[union-attr]

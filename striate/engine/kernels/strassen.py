@@ -280,17 +280,13 @@ def strassen(
     small = min(source.channels, target.channels, target.pixels) < FEWEST
     if source.lanes != target.lanes or target.lanes == 1 or small or source.blocks % 2 or target.blocks % 2:
         return None
-    far = (
-        len(STEPS) * source.blocks * target.blocks * target.lanes**2 > core(machine).second // 2
-    )  # quarters, in bytes
+    near = core(machine).second
+    far = len(STEPS) * source.blocks * target.blocks * target.lanes**2 > near // 2  # quarters, in bytes
     copied = len(STEPS) * source.blocks * source.lanes * target.pixels  # likewise
-    strips = max(
-        1, min(-(-copied // int(ROOM * core(machine).second)), target.pixels // (2 * machine.registers))
-    )
+    strips = max(1, min(-(-copied // int(ROOM * near)), target.pixels // (2 * machine.registers)))
     plain = Strassen(source, target, stride, (1, 1), strips, 1, far, finish, gate)
-    whole = []
-    for tile in tiles_in_registers(min(plain.half, machine.registers), min(plain.wide, 6), machine.registers):
-        whole.append(replace(plain, tile=tile, cut=-(-plain.wide // tile[1])))
+    tiles = tiles_in_registers(min(plain.half, machine.registers), min(plain.wide, 6), machine.registers)
+    whole = [replace(plain, tile=tile, cut=-(-plain.wide // tile[1])) for tile in tiles]
     found = min(whole, key=lambda one: strassen_cycles(one, machine))
     cuts = [replace(found, cut=n) for n in range(found.groups, 0, -1) if found.groups % n == 0]
     return min(cuts, key=lambda one: strassen_cycles(one, machine) * -(-one.units // threads) / one.units)
@@ -301,7 +297,5 @@ def strassen_cycles(kernel: Strassen, machine: Target) -> float:
     p, q = kernel.tile
     one = kernel.deep * machine.lanes * turn(p, q, machine) + 3 * p * q + END
     products = len(STEPS) * kernel.strips * kernel.groups * kernel.tiles * one
-    size = 4 * kernel.operands[1].size
-    return (
-        max(products, size / core(machine).rate(size)) + kernel.units * kernel.tiles * kernel.deep * p * COPY
-    )
+    size, copies = 4 * kernel.operands[1].size, kernel.units * kernel.tiles * kernel.deep * p
+    return max(products, size / core(machine).rate(size)) + copies * COPY

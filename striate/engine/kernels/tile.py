@@ -106,18 +106,19 @@ def direct_cycles(
 
 @lru_cache(maxsize=4096)
 def winograd_kinds(
-    source: Layout, target: Layout, window: Window, machine: Target, pool: int = 1
+    source: Layout, target: Layout, window: Window, machine: Target, pool: int = 1, threads: int = 1
 ) -> tuple[bool, tuple[Scheme, ...]]:
     """The cheapest scheme of each kind (m, by chunks or whole, weights fresh or stored) that is no folly.
 
     The best first, and before them whether it is estimated to beat the plain sum. They have no finish yet.
+    ``threads``: share the work, which they cannot do evenly where there are few pieces of it.
     """
     stored, target = target, replace(target, height=pool * target.height, width=pool * target.width)
     plain = direct_tiles(source, target, window, source.channels, target.blocks, machine)[0]
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
     for scheme in winograd_schemes(source, stored, window, machine, pool):
-        cycles = winograd_cycles(scheme, machine)
+        cycles = winograd_cycles(scheme, machine) * uneven(scheme, threads)
         kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
         if kind not in found or cycles < found[kind][0]:
             found[kind] = cycles, scheme
@@ -129,6 +130,12 @@ def winograd_kinds(
     )
     pays = least < direct_cycles(plain, tiles, target, window, source.channels, machine)
     return pays, tuple(scheme for _, scheme in kinds)
+
+
+def uneven(scheme: Scheme, threads: int) -> float:
+    """How much longer it takes than if its pieces could be cut."""
+    pieces = scheme.rounds if scheme.chunks == 1 else scheme.chunks
+    return -(-pieces // threads) * threads / pieces
 
 
 def winograd_schemes(
