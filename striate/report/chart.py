@@ -43,7 +43,8 @@ def draw(label: str, lines: Sequence[Line], x: Axis, y: Axis, height: float = HE
     up = y.over(point[1] for line in lines for point in line.points)
     widest = max((len(text) for _, text in up.marks), default=0) * _LETTER_WIDTH
     left = _EDGE + (_LINE if y.title else 0.0) + widest + _GAP
-    box = _Box(left, _EDGE, WIDTH - _EDGE, height - _EDGE - (_LINE if x.title else 0.0) - _LINE, across, up)
+    bottom = height - _EDGE - (_LINE if x.title else 0.0) - _LINE
+    box = _Box(left, _EDGE, _right(left, across), bottom, across, up)
     parts = [*_across(box, x, height), *_up(box, y)]
     for line in lines:
         parts += _joined(box, line)
@@ -52,6 +53,16 @@ def draw(label: str, lines: Sequence[Line], x: Axis, y: Axis, height: float = HE
         'style="stroke-linejoin: round; stroke-linecap: round">'
     )
     return "\n".join([head, *parts, "</svg>"])
+
+
+def _right(left: float, across: Scale) -> float:
+    """Where the axes end on the right, so that the text under the last mark has room."""
+    end = WIDTH - _EDGE
+    if not across.marks or across.place(across.marks[-1][0]) <= 0:
+        return end
+    mark, text = across.marks[-1]
+    room = WIDTH - len(text) * _LETTER_WIDTH / 2 - left
+    return min(end, left + (room - _EDGE / 2) / across.place(mark))
 
 
 @dataclass(frozen=True)

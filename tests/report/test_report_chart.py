@@ -76,5 +76,12 @@ def test_titles_and_marks_are_text_beside_the_picture() -> None:
     assert texts["0.0"][1] > texts["1.0"][1] and texts["0"][0] < texts["10"][0]
 
 
+def test_the_text_under_the_last_mark_has_room() -> None:
+    svg = draw("", [], Axis("sure", 0, 1, lambda value: f"{value:.0%}"), Axis())
+    [x] = re.findall(r'<text x="([\d.]+)"[^>]*>100%<', svg)
+    width = float(re.findall(r'viewBox="0 0 ([\d.]+)', svg)[0])
+    assert width - 16 < float(x) < width - 12  # four letters of 9 units height, in the middle below the mark
+
+
 def test_nothing_to_draw_is_an_empty_picture() -> None:
     assert not list(drawn(Line([], FIRST), Line([(math.nan, 1)], SECOND)).iter(f"{SVG}circle"))
