@@ -45,8 +45,7 @@ if TYPE_CHECKING:
     from striate.data.dataset import Dataset
     from striate.training.team import Team
 
-# torch's random numbers, its number of threads and its export belong to the process: a second training in
-# another thread waits for the first, and gives what it would give alone.
+# torch's random numbers, threads and export are the process's: a second training in another thread waits.
 _ONE_AT_A_TIME = threading.RLock()
 
 
@@ -85,16 +84,18 @@ def train(
     which as many epochs are planned as fit, after some steps were measured; unasked, a larger network takes
     what a small one has no use for. ``folds``: cross-validation in so many parts (see ``api.folds``).
     ``tune``: measure number formats, layouts and the compiler on some steps first, and take the fastest.
-    ``settings``: fields of ``striate.training.settings.TrainSettings``; what is not given comes from the
-    recipe for this kind of images.
+    ``settings``: fields of ``training.settings.TrainSettings``; what is not given comes from the recipe.
 
     Raises DataError, ImageError, UnknownNameError, ArgumentError, ShapeError (the images are too small for
     the network), RunError (the folder is taken), TrainingError (the loss is no longer a number).
     """
     require_train("training")
-    with collecting_seldom():
+    with collecting_seldom(imports_only=True):
+        from striate.data.ahead import Ahead
         from striate.data.catalogue import open_dataset
         from striate.data.folds import whole_folds
+
+        ahead = Ahead(data, wanted=like is None and root is None)  # beside the imports that follow
         from striate.training.distributed import joined
 
     began, seconds = time.perf_counter(), seconds_of(budget) if budget is not None else None
@@ -112,8 +113,7 @@ def train(
         refuse_both({**others, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, folds, run, settings, listeners)
     size = parse_size(image_size)
-    # refused before any image is read
-    start = start_from(model, weights, keep_size=size is not None, activation=activation)
+    start = start_from(model, weights, keep_size=size is not None, activation=activation)  # may refuse
     asked = {"image_size": size, "skip_bad": skip_bad, **reading(task, root)}
     with joined() as team:
         listeners = listeners if team.leads else ()
@@ -125,6 +125,7 @@ def train(
             prepare=start.prepare,
             on_progress=stage(listeners, "reading images"),
             on_scan=stage(listeners, "looking at files"),
+            known=ahead.take(),
         )
         start = start.settled(dataset.image_size)
         place: dict[str, Any] = {}
@@ -245,7 +246,7 @@ def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequen
     are now, if they have moved. Raises RunError when they are not the images that the run began with.
     """
     require_train("training")
-    with collecting_seldom():
+    with collecting_seldom(imports_only=True):
         from striate.training.distributed import joined
 
     with joined() as team, _ONE_AT_A_TIME:
@@ -271,6 +272,7 @@ def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
     """What stands in the folder of a run that begins or goes on, for the processes that cannot see it."""
     folds = folder.fold(1).path.exists()  # an earlier version gave them no bundle: it is made now
     finished = Run(folder.path).finished and (not folds or folder.bundle.exists())
+    about = None if finished else read_record(folder.data, preprocessing=dict, classes=list, fingerprint=str)
     if resume and not finished:
         folder.sweep()
     return {
@@ -278,10 +280,8 @@ def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
         "resume": resume,
         "finished": finished,
         "checkpoints": any(folder.checkpoints.glob("step-*")),
-        "settings": settings_of(folder) if not finished else None,
-        "data": read_record(folder.data, preprocessing=dict, classes=list, fingerprint=str)
-        if not finished
-        else None,
+        "settings": None if finished else settings_of(folder),
+        "data": about,
     }
 
 

@@ -1,6 +1,7 @@
 """READING: from a torch module to a graph of words.
 
     module         capture(), the way in           program      running torch.export
+    chain          plain layers in a row, read without it
     reading        operation by operation          call         one operation as its reader sees it
     fixed          what is the same for every input
     registry       which function reads what       aliases      writes in place

@@ -20,6 +20,7 @@ from striate.capture import (  # noqa: F401  each fills its part of the registry
     resample,
     reshape,
 )
+from striate.capture.chain import chained
 from striate.capture.program import as_tensors, export
 from striate.capture.reading import Reading
 from striate.graph import Graph
@@ -42,7 +43,9 @@ def capture(
     ShapeError: the module fails on the example. UnsupportedError: an operation that striate has no word for,
     named with module path and source line. ArgumentError: no such example.
     """
-    program = export(module, as_tensors(module, example), dynamic_batch=dynamic_batch)
-    sketch = Reading(module, program).read()
+    tensors = as_tensors(module, example)
+    sketch = chained(module, tensors) if dynamic_batch else None
+    if sketch is None:
+        sketch = Reading(module, export(module, tensors, dynamic_batch=dynamic_batch)).read()
     recognise(sketch)
     return named_graph(sketch)

@@ -30,7 +30,7 @@ def export(module: nn.Module, example: tuple[Tensor, ...], *, dynamic_batch: boo
     Warns StaticBatchWarning where the module does not allow it. Raises ShapeError where the module itself
     fails on the example, UnsupportedError where torch.export cannot follow it.
     """
-    with _evaluation(module), torch.no_grad(), _quiet(), collecting_seldom():  # it imports torch's compiler
+    with evaluation_mode(module), torch.no_grad(), _quiet(), collecting_seldom():  # it imports much
         if not dynamic_batch:
             return _export(module, example, symbolic=False)
         try:
@@ -121,7 +121,7 @@ def _is_symbolic(program: ExportedProgram) -> bool:
 
 
 @contextmanager
-def _evaluation(module: nn.Module) -> Iterator[None]:
+def evaluation_mode(module: nn.Module) -> Iterator[None]:
     """Evaluation mode inside; afterwards every part is in the mode it was in."""
     modes = [(part, part.training) for part in module.modules()]
     module.eval()

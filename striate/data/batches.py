@@ -156,10 +156,7 @@ class Batches:
             places = np.arange(step * self.batch_size, min(count, (step + 1) * self.batch_size))
             own = places[rank::processes]
             own = own if len(own) else places[:1]
-            partners = np.minimum(own ^ 1, count - 1) if mixes else own
-            every = np.concatenate([own, np.setdiff1d(partners, own)])
-            place = {number: at for at, number in enumerate(every.tolist())}
-            beside = np.array([place[number] for number in partners.tolist()], np.int64)
+            every, beside = _with_partners(own, count) if mixes else (own, np.arange(len(own)))
             yield _Rows(rows[every], rows[every] + count * times[every], beside, len(own))
 
     def _gathered(self, pixels: Tensor, some: _Rows) -> Tensor:
@@ -207,6 +204,15 @@ class Batches:
         beside = torch.from_numpy(some.partners).to(values.device)
         own = slice(0, some.own)
         return mix.images(values[own], values[beside]), mix.targets(wanted[own], wanted[beside])
+
+
+def _with_partners(own: NDArray[np.int64], count: int) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Places of an epoch and, behind them, those of the partners that are not among them; and for each of
+    ``own``, at which place of these its partner stands."""
+    partners = np.minimum(own ^ 1, count - 1)
+    every = np.concatenate([own, np.setdiff1d(partners, own)])
+    place = {number: at for at, number in enumerate(every.tolist())}
+    return every, np.array([place[number] for number in partners.tolist()], np.int64)
 
 
 def _at_hand(pixels: Pixels, device: torch.device) -> Tensor | Pixels:

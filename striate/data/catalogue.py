@@ -32,6 +32,7 @@ def open_dataset(
     prepare: Prepare | None = None,
     on_progress: Progress | None = None,
     on_scan: Progress | None = None,
+    known: ArraySet | None = None,
 ) -> Dataset:
     """Open a source to train on (see ``source``); None is the embedded set.
 
@@ -41,12 +42,12 @@ def open_dataset(
     What ``prepare`` answers is used as it is: mean and deviation are then not those of the training images.
     ``task``: None takes what the source shows. ``root``: the folder that paths of a CSV are relative to.
     ``on_progress`` gets (images decoded, images in all), of a download (bytes, bytes in all); ``on_scan``
-    (files looked at, files in all).
+    (files looked at, files in all). ``known``: the source's arrays, where they were read ahead.
     Raises DataError: no such source, no or one class, an empty class, a val or test class that train
     lacks, unreadable files (unless ``skip_bad``), more images of an array than memory holds.
     """
     name = str(source) if source is not None else DEFAULT_SOURCE
-    found = read_source(name, task=task, root=root, on_progress=on_progress)
+    found = read_source(name, task=task, root=root, on_progress=on_progress, known=known)
     parts: Iterable[str] = found.splits if isinstance(found, ArraySet) else found.parts
     if "val" in parts and val_fraction is not None:
         raise ArgumentError(f"val_fraction is for data without a val split, {name} has one: leave it out.")

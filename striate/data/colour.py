@@ -44,11 +44,15 @@ def mean_of(images: Tensor) -> Tensor:
 def scaled(images: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
     """``images * scale + offset`` as float (n, H, W, C); scale and offset are (C,) or (n, C).
 
-    In pieces, and along whole rows: a factor that changes every third value is slow to apply.
+    In pieces, and along whole rows: a factor that changes every third value is slow to apply. One factor for
+    all needs no rows.
     """
     n, height, width, channels = images.shape
     rows = images.reshape(n, height, width * channels)
-    factor, added = (one.expand(n, channels).repeat(1, width)[:, None] for one in (scale, offset))
+    factor, added = (
+        one.expand(n, 1, 1) if one.shape == (1,) else one.expand(n, channels).repeat(1, width)[:, None]
+        for one in (scale, offset)
+    )
     values = torch.empty(rows.shape, dtype=torch.float32, device=images.device)
     step = max(1, _PIECE // rows[0].numel()) if images.device.type == "cpu" else n
     for start in range(0, n, step):

@@ -32,7 +32,7 @@ def read_idx(content: bytes, name: str) -> NDArray[np.uint8]:
     shape, start = _shape(content[:256])
     if not shape or len(content) != start + int(np.prod(shape, dtype=object)):
         raise DataError(f"{name} is not a whole IDX file of bytes: remove it, or fetch it again.")
-    return np.frombuffer(bytearray(content[start:]), np.uint8).reshape(shape)
+    return np.frombuffer(bytearray(content), np.uint8, offset=start).reshape(shape)
 
 
 def read_idx_file(path: Path) -> NDArray[np.uint8]:

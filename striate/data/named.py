@@ -9,7 +9,7 @@ puts it, then in the cache, and then downloaded into the cache.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -57,7 +57,19 @@ def read_named(name: str, on_progress: Callable[[int, int], None] | None = None)
 
     Raises DataError when fashion-mnist is not on this machine and cannot be downloaded.
     """
-    contents = _embedded() if name == "fashion-mini" else _full(on_progress)
+    return _splits(_embedded() if name == "fashion-mini" else _full(on_progress))
+
+
+def named_here(name: str) -> Arrays | None:
+    """The same where nothing has to be downloaded; None where something has."""
+    if name == "fashion-mini":
+        return _splits(_embedded())
+    found = {file: _here(file, digest) for file, digest in SHA256.items()}
+    there = {file: content for file, content in found.items() if content is not None}
+    return _splits(there) if len(there) == len(found) else None
+
+
+def _splits(contents: Mapping[str, bytes]) -> Arrays:
     splits = {}
     for split, prefix in (("train", "train"), ("test", "t10k")):
         images, labels = (
@@ -78,13 +90,25 @@ def _full(on_progress: Callable[[int, int], None] | None) -> dict[str, bytes]:
 
 def _find(file: str, digest: str, on_progress: Callable[[int, int], None] | None) -> bytes:
     """The unzipped content of one file, from the first place that has it whole."""
-    cached = cache_folder() / "fashion-mnist" / file
-    for place in (DEBIAN / file, cached):
+    content = _here(file, digest)
+    if content is not None:
+        return content
+    cached = _cached(file)
+    fetch([mirror + file for mirror in MIRRORS], cached, lambda c: _whole(c, digest) is not None, on_progress)
+    return unzip(cached.read_bytes(), str(cached))
+
+
+def _here(file: str, digest: str) -> bytes | None:
+    """The same, where there is such a place on this machine."""
+    for place in (DEBIAN / file, _cached(file)):
         content = _whole(place.read_bytes(), digest) if place.exists() else None
         if content is not None:
             return content
-    fetch([mirror + file for mirror in MIRRORS], cached, lambda c: _whole(c, digest) is not None, on_progress)
-    return unzip(cached.read_bytes(), str(cached))
+    return None
+
+
+def _cached(file: str) -> Path:
+    return cache_folder() / "fashion-mnist" / file
 
 
 def _whole(zipped: bytes, digest: str) -> bytes | None:

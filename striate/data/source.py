@@ -11,7 +11,7 @@ from striate.data.braces import expand
 from striate.data.folder import read_tree
 from striate.data.idx import idx_pairs, is_idx, read_idx_pairs
 from striate.data.listing import IMAGE_SUFFIXES, Listing, Task
-from striate.data.named import CLASSES, NAMED, read_named
+from striate.data.named import CLASSES, NAMED, named_here, read_named
 from striate.data.npz import read_npz
 from striate.data.remote import is_address, read_remote
 from striate.data.scan import Progress
@@ -29,16 +29,34 @@ def read_source(
     task: Task | None = None,
     root: str | Path | None = None,
     on_progress: Progress | None = None,
+    known: ArraySet | None = None,
 ) -> Listing | ArraySet:
     """What ``name`` lists, before any image of a file is decoded.
 
     ``task``: None takes what the source shows. ``root``: of a CSV, the folder that its paths are relative to.
+    ``known``: what ``arrays_here`` has found.
     Raises DataError: no such source, or one that contradicts itself.
     """
-    found = _read(name, task, Path(root).expanduser() if root is not None else None, on_progress)
+    found = known or _read(name, task, Path(root).expanduser() if root is not None else None, on_progress)
     if task == "classes" and found.task == "labels":
         raise DataError(f"{name} gives several labels to an image: leave --task out, or give labels.")
     return found
+
+
+def arrays_here(name: str) -> ArraySet | None:
+    """What ``read_source`` finds where ``name`` is a named set, an IDX or an .npz file, or a folder of IDX
+    files, and lies on this machine; None for all else. Raises DataError for files that are not whole."""
+    if name in NAMED:
+        arrays = named_here(name)
+        return ArraySet(arrays, CLASSES) if arrays is not None else None
+    path = Path(name).expanduser()
+    if path.is_dir():
+        pairs = idx_pairs(path)
+        return read_idx_pairs(pairs, str(path)) if pairs else None
+    if path.is_file() and _kind(path) in ("idx", "npz"):
+        found = _file(path, None, None)
+        return found if isinstance(found, ArraySet) else None
+    return None
 
 
 def absolute(name: str) -> str:

@@ -64,7 +64,7 @@ class Varied:
 
     def look(self, images: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
         """0 to 255 (n, H, W, C) to normalised floats: value * ``scale`` + ``offset``, both (C,)."""
-        how, n = self._how, len(images)
+        how = self._how
         if how.rand_augment is not None:
             rounds, magnitude = how.rand_augment
             operations, signs = (
@@ -80,7 +80,7 @@ class Varied:
             stretch, plus = (_on(images, draws).float()[:, None] for draws in (factor, 255 * added))
             offset = ((1 - stretch) * mean_of(images)[:, None] + plus) * scale + offset
             scale = stretch * scale
-        return scaled(images, scale.expand(n, -1), offset.expand(n, -1))
+        return scaled(images, scale, offset)
 
     def holes(self, values: Tensor) -> Tensor:
         """Normalised floats (n, H, W, C) with squares and rectangles at the mean, which is 0."""
@@ -103,6 +103,8 @@ class Varied:
         how = self._how
         if not how.flip and not how.shift:
             return images
+        if not how.shift:  # which is most of the work of a batch of small images
+            return torch.where(_on(images, self._flipped())[:, None, None, None], images.flip(2), images)
         n, height, width = images.shape[:3]
         rows, columns = np.arange(height)[None], np.arange(width)[None]
         if how.flip:

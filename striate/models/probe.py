@@ -1,7 +1,9 @@
 """Sizes that come out of a module, found without computing anything: a pass over meta tensors.
 
-torch answers many functions of meta tensors by Python code that first imports its compiler, for seconds, and
-is slow afterwards. Functions whose answer has the shape of their input are therefore not asked.
+torch answers many functions of meta tensors by Python code that first imports its compiler, for half a second
+or more, and is slow afterwards. Functions whose answer has the shape of their input are therefore not asked,
+nor are linear layers and plain windows in two axes; of what does not fit, torch is asked, and says what is
+wrong.
 """
 
 from __future__ import annotations
@@ -49,6 +51,70 @@ class ShapesOnly(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+class _SizesOnly(ShapesOnly):
+    """Inside, layers with plain sizes are not run either, so that nobody can count what they would do."""
+
+    def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        size = SIZES[func](*args, **(kwargs or {})) if func in SIZES else None
+        if size is None:
+            return super().__torch_function__(func, types, args, kwargs)
+        return args[0].new_empty(size)
+
+
+def _convolved(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor | None = None,
+    stride: Any = 1,
+    padding: Any = 0,
+    dilation: Any = 1,
+    groups: int = 1,
+) -> tuple[int, ...] | None:
+    """The size of F.conv2d's answer; None: torch must be asked."""
+    if x.dim() != 4 or not x.is_meta or x.dtype != weight.dtype or x.shape[1] != weight.shape[1] * groups:
+        return None
+    sides = _windows(x.shape[2:], weight.shape[2:], stride, padding, dilation)
+    return (x.shape[0], weight.shape[0], *sides) if sides is not None else None
+
+
+def _pooled(
+    x: Tensor,
+    kernel_size: Any,
+    stride: Any = None,
+    padding: Any = 0,
+    dilation: Any = 1,
+    *others: Any,
+    **more: Any,
+) -> tuple[int, ...] | None:
+    """The size of F.max_pool2d's answer, rounded down and without indices; None: torch must be asked."""
+    if x.dim() != 4 or not x.is_meta or any(others) or any(more.values()) or padding not in (0, (0, 0)):
+        return None
+    sides = _windows(x.shape[2:], kernel_size, kernel_size if stride is None else stride, padding, dilation)
+    return (*x.shape[:2], *sides) if sides is not None else None
+
+
+def _windows(size: Any, kernel: Any, stride: Any, padding: Any, dilation: Any) -> tuple[int, ...] | None:
+    """How many windows fit along each of two axes; None where there is none, or it is not so simple."""
+    pairs = [(one, one) if isinstance(one, int) else one for one in (kernel, stride, padding, dilation)]
+    if any(isinstance(pair, str) or len(pair) != 2 for pair in pairs):
+        return None
+    counts = [
+        (side + 2 * pad - apart * (window - 1) - 1) // step + 1
+        for side, window, step, pad, apart in zip(size, *pairs, strict=True)
+    ]
+    return tuple(counts) if min(counts) > 0 else None
+
+
+def _mapped(x: Tensor, weight: Tensor, bias: Tensor | None = None) -> tuple[int, ...] | None:
+    """The size of F.linear's answer; None: torch must be asked."""
+    if not x.is_meta or not x.dim() or weight.dim() != 2 or x.dtype != weight.dtype:
+        return None
+    return (*x.shape[:-1], weight.shape[0]) if x.shape[-1] == weight.shape[1] else None
+
+
+SIZES: dict[Any, Any] = {torch.conv2d: _convolved, F.max_pool2d: _pooled, F.linear: _mapped}
+
+
 class _Undrawn(TorchFunctionMode):
     """Starting weights stay undrawn."""
 
@@ -90,7 +156,7 @@ def output_shape(module: nn.Module, input_shape: tuple[int, ...]) -> tuple[int, 
 
     hooks = [layer.register_forward_pre_hook(note(name)) for name, layer in module.named_modules()]
     try:
-        with ShapesOnly():
+        with _SizesOnly():
             output = functional_call(module, meta, (torch.empty(input_shape, device="meta"),))
     except (RuntimeError, ValueError) as error:
         name, layer, shape = reached[-1]

@@ -211,7 +211,7 @@ def minimum_size(name: str) -> int:
 def _build(entry: Entry, classes: int, in_channels: int, image_size: tuple[int, int]) -> nn.Module:
     """A network, after a pass over meta tensors has shown that an image of that size comes through it.
 
-    Images of the card's size are known to come through. The pass makes torch load its compiler (seconds).
+    Images of the card's size are known to come through. The pass may make torch load its compiler.
     """
     try:
         module = entry.build(classes=classes, in_channels=in_channels, image_size=image_size)

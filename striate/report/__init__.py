@@ -1,7 +1,7 @@
 """TELLING: a run folder becomes one HTML file that a person enjoys reading. It reads files, never a model.
 
 contents   what stands in the folder       wording   numbers as people write them
-chart      SVG that follows the page's colours          curves    what is drawn
+chart, axis  SVG that follows the page's colours        curves    what is drawn
 headline, classes, pictures, repeat, layers   one section each       advice   what to look at
 page       everything into the template, and the file onto the disk
 """

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from striate.report.chart import FIRST, GRID, SECOND, SOFT, draw
+from striate.report.axis import Axis
+from striate.report.chart import FIRST, GRID, SECOND, Line, draw
 from striate.report.wording import percent
 
-if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-
 MARKED = 25  # with more epochs than this, dots hide the line
+DOT = 2.1  # radius of a dot on a curve, in the drawing's units
+SMALLEST, MORE = 12.0, 150.0  # squared diameter of a dot: of a bin without images, and what the fullest adds
+TALL = 209.0  # height of the drawing whose two axes are alike
+EPOCHS = Axis("epoch", whole=True, most=8)
 
 
 @dataclass(frozen=True)
@@ -33,15 +36,11 @@ def training_curves(history: list[dict[str, Any]]) -> list[Figure]:
 
 def _accuracy(history: list[dict[str, Any]]) -> Figure:
     train, val = _series(history, "train_accuracy"), _series(history, "val_accuracy")
-
-    def plot(axes: Axes) -> None:
-        axes.yaxis.set_major_formatter(lambda value, _: f"{value * 100:.4g}%")
-        _lines(axes, train, val)
-
     look = "A gap that widens while the training curve climbs is memorising: the network knows its examples."
     if not val:
         look = "There is no validation split, so the curve cannot show how it does on images it never saw."
-    svg = draw("accuracy", "Accuracy per epoch", plot)
+    shares = Axis(write=lambda value: f"{value * 100:.4g}%")
+    svg = draw("Accuracy per epoch", _lines(train, val), EPOCHS, shares)
     return Figure("Accuracy", svg, _legend(train, val, percent), look)
 
 
@@ -52,26 +51,17 @@ def _loss(history: list[dict[str, Any]]) -> Figure:
         best = min(val, key=lambda point: point[1])
         place = "the last epoch" if best == val[-1] else f"epoch {best[0]:g} of {val[-1][0]:g}"
         look = f"Lower is better. Validation loss is lowest in {place}; where it turns up, more epochs harm."
-
-    def plot(axes: Axes) -> None:
-        _lines(axes, train, val)
-        axes.set_ylim(bottom=0)
-
     legend = _legend(train, val, lambda value: f"{value:.3f}")
-    return Figure("Loss", draw("loss", "Loss per epoch", plot), legend, look)
+    svg = draw("Loss per epoch", _lines(train, val), EPOCHS, Axis(low=0))
+    return Figure("Loss", svg, legend, look)
 
 
 def _learning_rate(history: list[dict[str, Any]]) -> Figure:
     rate = _series(history, "lr")
-
-    def plot(axes: Axes) -> None:
-        _lines(axes, rate, [])
-        axes.set_ylim(bottom=0)
-        axes.ticklabel_format(axis="y", style="plain", useOffset=False)
-
+    svg = draw("Learning rate per epoch", _lines(rate, []), EPOCHS, Axis(low=0))
     legend = (("one", "at the end of each epoch"),)
     look = "How large the steps were. Accuracy usually gains most while this falls towards zero."
-    return Figure("Learning rate", draw("rate", "Learning rate per epoch", plot), legend, look)
+    return Figure("Learning rate", svg, legend, look)
 
 
 def epoch_rows(history: list[dict[str, Any]]) -> list[list[str]]:
@@ -98,22 +88,19 @@ def _four(value: float | None) -> str:
 def reliability_figure(table: list[dict[str, Any]], error: float) -> Figure:
     """Accuracy over confidence, one dot per bin, its area the number of images."""
     most = max(row["images"] for row in table)
-
-    def plot(axes: Axes) -> None:
-        axes.plot([0, 1], [0, 1], color=GRID, linewidth=1.4)
-        sure, right = [row["confidence"] for row in table], [row["accuracy"] for row in table]
-        axes.plot(sure, right, color=FIRST)
-        axes.scatter(sure, right, [12 + 150 * row["images"] / most for row in table], color=FIRST, zorder=3)
-        axes.set(xlim=(0, 1.04), ylim=(0, 1.04), xlabel="how sure it is", ylabel="how often it is right")
-        for axis in (axes.xaxis, axes.yaxis):
-            axis.set_major_formatter(lambda value, _: f"{value * 100:.0f}%")
-
+    points = [(row["confidence"], row["accuracy"]) for row in table]
+    radii = [math.sqrt(SMALLEST + MORE * row["images"] / most) / 2 for row in table]
+    sure, right = (
+        Axis(title, 0, 1.04, lambda value: f"{value * 100:.0f}%")
+        for title in ("how sure it is", "how often it is right")
+    )
+    lines = [Line([(0, 0), (1, 1)], GRID, 1.4), Line(points, FIRST, radii=radii)]
+    svg = draw("Share of right answers over sureness", lines, sure, right, TALL)
     look = (
         "On the thin line, “90% sure” means right nine times out of ten; below it the network is surer "
         f"than it should be. A larger dot stands for more images. Average gap: {percent(error)}."
     )
     legend = (("one", "answers of about equal sureness"),)
-    svg = draw("reliability", "Share of right answers over sureness", plot, (3.7, 2.9))
     return Figure("Is it as right as it is sure?", svg, legend, look)
 
 
@@ -121,13 +108,12 @@ def _series(history: list[dict[str, Any]], name: str) -> list[tuple[float, float
     return [(row["epoch"], row[name]) for row in history if row.get(name) is not None]
 
 
-def _lines(axes: Axes, first: list[tuple[float, float]], second: list[tuple[float, float]]) -> None:
-    for points, colour in ((first, FIRST), (second, SECOND)):
-        if points:
-            marker = "o" if len(points) <= MARKED else ""
-            axes.plot(*zip(*points, strict=True), color=colour, marker=marker, markersize=3.2)
-    axes.locator_params(axis="x", integer=True)
-    axes.set_xlabel("epoch", color=SOFT)
+def _lines(first: list[tuple[float, float]], second: list[tuple[float, float]]) -> list[Line]:
+    return [
+        Line(points, colour, radii=[DOT] * len(points) if len(points) <= MARKED else ())
+        for points, colour in ((first, FIRST), (second, SECOND))
+        if points
+    ]
 
 
 def _legend(

@@ -35,7 +35,7 @@ def write_report(run: Path) -> Path:
     """Write report.html into the folder ``run`` and return its path.
 
     One file that loads nothing, equal whenever the files of the run are equal. What a run lacks is said on
-    the page. Raises RunError when ``run`` is not a run folder, MissingExtraError without matplotlib, jinja2.
+    the page. Raises RunError when ``run`` is not a run folder, MissingExtraError without jinja2.
     """
     contents = read_run(run)
     page = render(contents)

@@ -21,12 +21,6 @@ FILES = {
 EVIL = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
 
-@pytest.fixture(autouse=True)
-def figures_without_ink(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Figures are still composed from the files, but not laid out: test_report_page looks at them."""
-    monkeypatch.setattr("matplotlib.figure.Figure.savefig", lambda _, file, **__: file.write("<svg></svg>"))
-
-
 def page_of(run: RunFolder) -> Page:
     return Page(write_report(run.path).read_text(encoding="utf-8"))
 
