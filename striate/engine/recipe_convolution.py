@@ -18,10 +18,10 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
 from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
-from striate.engine.kernels.packed import packed, pays
+from striate.engine.kernels.packed import Packed, packed, pays
 from striate.engine.kernels.panels import product_tiles
-from striate.engine.kernels.storage import BF16, FP32
-from striate.engine.kernels.strassen import strassen
+from striate.engine.kernels.storage import BF16, DOTS, FP32
+from striate.engine.kernels.strassen import Strassen, strassen
 from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
@@ -105,23 +105,28 @@ class Convolution(Recipe):
         self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]
     ) -> list[Form]:
         """Forms for windows of one pixel."""
-        machine, stride = self.settings.target, self.window.stride
+        machine, stride, threads = self.settings.target, self.window.stride, self.settings.threads
         weight, bias = self.weight[:, :, 0, 0], self.stage.tensors.get("bias")
         found = []
         if target.pixels > 1:
-            strided = packed(source, target, stride, finish, machine, self.settings.threads)
+            strided = packed(source, target, stride, finish, machine, threads)
             found.append(_form(strided, values, partial(strided.pack, weight, bias)))
         if self._is_matrix(source, target):
             tiles = product_tiles(source.pixels, target.blocks, source.channels, machine)[:MOST_TILES]
             straight = [matrix(source, target, finish, tile) for _, tile in tiles]
             others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
             found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
-        seven = strassen(source, target, stride, finish, machine, self.settings.threads)
-        if seven is None or self.settings.exact:
-            return found
-        form = _form(seven, values, partial(seven.pack, weight, bias))
-        pays = cycles(seven, machine) < cycles(found[0].parts[0].kernel, machine)
-        return [form, *found] if pays else [*found, form]
+        others: list[Strassen | Packed] = []
+        seven = strassen(source, target, stride, finish, machine, threads)
+        if seven is not None and not self.settings.exact:
+            others.append(seven)
+        if self.settings.dots and target.pixels > 1:
+            others.append(packed(source, target, stride, finish, machine, threads, stored=DOTS))
+        for kernel in others:
+            form = _form(kernel, values, partial(kernel.pack, weight, bias))
+            pays = cycles(kernel, machine) < cycles(found[0].parts[0].kernel, machine)
+            found.insert(0 if pays else len(found), form)
+        return found
 
     def _sees_all(self, source: Layout, target: Layout) -> bool:
         """Whether there is one window only, and it covers the map."""
