@@ -116,13 +116,13 @@ class Convolution(Recipe):
             straight = [matrix(source, target, finish, tile) for _, tile in tiles]
             others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
             found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
-        others: list[Strassen | Packed] = []
+        more: list[Strassen | Packed] = []
         seven = strassen(source, target, stride, finish, machine, threads)
         if seven is not None and not self.settings.exact:
-            others.append(seven)
+            more.append(seven)
         if self.settings.dots and target.pixels > 1:
-            others.append(packed(source, target, stride, finish, machine, threads, stored=DOTS))
-        for kernel in others:
+            more.append(packed(source, target, stride, finish, machine, threads, stored=DOTS))
+        for kernel in more:
             form = _form(kernel, values, partial(kernel.pack, weight, bias))
             pays = cycles(kernel, machine) < cycles(found[0].parts[0].kernel, machine)
             found.insert(0 if pays else len(found), form)

@@ -33,6 +33,7 @@ from striate.engine.target import Target
 Array = NDArray[np.float32]
 AT_HAND = (24, 64)  # blocks of input channels: fewest and most that are worth a turn; twice as many of bf16
 COPY = 2.0  # cycles to copy a vector, or to round it
+WAIT = 0.1  # of a unit, for the thread that is done last
 
 
 @dataclass(frozen=True)
@@ -265,9 +266,28 @@ def packed(
     parts = min((n for n in range(fewest, groups + 1) if groups % n == 0), key=cycles)
     if parts * -(-tiles // strip) < threads:  # their number has no such divisor: pixels are cut instead
         strip = -(-tiles // min(tiles, SHARES))
+    if stored.dots:  # copies are small: strips can be as many as are shared out well
+        strip, parts = _shared(tiles, groups, -(-tiles // strip), fewest, sums, copied, threads)
     far = 4 * target.blocks * target.lanes * deep > core(machine).second // 2
     cut = groups // parts
     return Packed(source, target, stride, tile, strip, cut, chunk, far, finish, gate, stored)
+
+
+def _shared(
+    tiles: int, groups: int, strips: int, fewest: int, sums: float, copied: float, threads: int
+) -> tuple[int, int]:
+    """(tiles of a strip, parts of the groups), of at least so many strips and parts, that take the least time:
+    the last tiles of a strip may be computed twice, each part copies its pixels, and who is done waits."""
+
+    def cycles(cut: tuple[int, int]) -> float:
+        strip, parts = cut
+        pieces = -(-tiles // strip)
+        turns = -(-pieces * parts // threads) + (WAIT if threads > 1 else 0)
+        return (sums * pieces * strip / tiles + parts * copied) * turns / (pieces * parts)
+
+    found = {-(-tiles // n) for n in range(strips, min(tiles, strips + 4 * threads) + 1)}
+    parts = [n for n in range(fewest, groups + 1) if groups % n == 0]
+    return min(((strip, n) for strip in sorted(found, reverse=True) for n in parts), key=cycles)
 
 
 def pays(source: Layout, target: Layout, stride: tuple[int, int], machine: Target) -> bool:
