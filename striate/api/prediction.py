@@ -31,7 +31,7 @@ def load(
 
     ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. ``tune``: measure
     every layer's kernels on this machine, once, and remember the fastest. ``precision``: "bf16" rounds
-    weights of dense layers and factors of 1x1 convolutions to bf16 where that is faster; None: as the bundle
+    weights of dense layers and factors of convolutions to bf16 where that is faster; None: as the bundle
     says.
     ``mirror``: whether an image is answered together with its mirror image, in two passes; None: as the
     run was measured. See ``striate.engine.load``.

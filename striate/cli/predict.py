@@ -58,7 +58,7 @@ def predict(
         str | None,
         typer.Option(
             metavar="fp32|bf16",
-            help="bf16 rounds weights of dense layers and factors of 1x1 convolutions to 8 bits where "
+            help="bf16 rounds weights of dense layers and factors of convolutions to 8 bits where "
             "that is faster (default: as the bundle says).",
         ),
     ] = None,

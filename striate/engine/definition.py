@@ -78,7 +78,7 @@ def precision_of(bundle: Bundle, asked: str | None) -> str:
     if asked not in PRECISIONS:
         raise ArgumentError(
             f"precision must be one of {', '.join(PRECISIONS)}, got {asked!r:.40}: bf16 rounds weights "
-            "of dense layers and factors of 1x1 convolutions where that is faster, fp32 rounds none."
+            "of dense layers and factors of convolutions where that is faster, fp32 rounds none."
         )
     return asked
 

@@ -85,7 +85,7 @@ class Network:
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
     ``precision``: "fp32", or "bf16": wherever the cost model expects that to be faster, weights of dense
-    layers are kept as bf16, in half the memory, and 1x1 convolutions multiply maps and weights rounded to
+    layers are kept as bf16, in half the memory, and convolutions multiply maps and weights rounded to
     bf16, if the processor has an instruction for it (AVX512_BF16). Sums stay float32. Such a layer is off by
     1.6e-3 of its result, or 2.3e-3 where both factors are rounded; ``plan`` names it. None: as the bundle
     says.

@@ -39,6 +39,7 @@ WORDS: tuple[ops.Op, ...] = (
 ROUNDING: tuple[tuple[ops.Op, ...], ...] = (
     (ops.Conv2d(88, 160, (1, 1)), ops.SiLU()),
     (ops.Conv2d(144, 96, (1, 1), (2, 2)),),
+    (ops.Conv2d(88, 96, (3, 3), (2, 2), (1, 1)),),
     (ops.Conv2d(88, 192, (1, 1)), ops.ReLU(), ops.Conv2d(192, 192, (3, 3), padding=(1, 1), groups=192)),
 )
 

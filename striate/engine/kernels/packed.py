@@ -276,8 +276,8 @@ def packed(
 def _shared(
     tiles: int, groups: int, strips: int, fewest: int, sums: float, copied: float, threads: int
 ) -> tuple[int, int]:
-    """(tiles of a strip, parts of the groups), of at least so many strips and parts, that take the least time:
-    the last tiles of a strip may be computed twice, each part copies its pixels, and who is done waits."""
+    """(tiles of a strip, parts of the groups) that take the least time, with at least so many strips and parts:
+    the last tiles may be computed twice, each part copies its pixels, and who is done first waits."""
 
     def cycles(cut: tuple[int, int]) -> float:
         strip, parts = cut
