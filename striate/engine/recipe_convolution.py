@@ -121,11 +121,8 @@ class Convolution(Recipe):
         first = Part(Rounded(source, words), wrote, memory=there, wait=not any(words.frame))
         around = [Part(FrameKernel(words), {"target": name}, memory=there)] if any(words.frame) else []
         last = Part(kernel, read, memory={"source": words.size})
-        packs = (
-            *[dict] * (1 + len(around)),
-            partial(kernel.pack, self.weight, self.stage.tensors.get("bias")),
-        )
-        return Form((first, *around, last), packs)
+        pack = partial(kernel.pack, self.weight, self.stage.tensors.get("bias"))
+        return Form((first, *around, last), (dict, *[dict] * len(around), pack))
 
     def _products(
         self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]

@@ -276,8 +276,10 @@ def packed(
 def _shared(
     tiles: int, groups: int, strips: int, fewest: int, sums: float, copied: float, threads: int
 ) -> tuple[int, int]:
-    """(tiles of a strip, parts of the groups) that take the least time, with at least so many strips and parts:
-    the last tiles may be computed twice, each part copies its pixels, and who is done first waits."""
+    """(tiles of a strip, parts of the groups) that take the least time, with so many strips and parts at least.
+
+    The last tiles may be computed twice, each part copies its pixels, and who is done first waits.
+    """
 
     def cycles(cut: tuple[int, int]) -> float:
         strip, parts = cut
