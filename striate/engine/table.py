@@ -26,7 +26,8 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Line:
-    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak;
+    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak
+    of float32, which products of bf16 can exceed twofold;
     ``predicted``: the seconds that the cost model expects (with the step before it, if that has no tile).
     ``chosen``: by the model or by measurement, of how many forms; empty where there was no choice.
     ``error``: relative, of the layers that end here, against float64 on the same inputs.

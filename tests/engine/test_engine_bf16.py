@@ -154,8 +154,8 @@ def test_the_error_of_each_layer_is_the_expected_one() -> None:
         ),
     ],
 )
-def test_whole_networks_stay_within_a_hundredth(name: str) -> None:
-    """Against float64 with the weights as they are: three layers in a row were rounded in VGG-16."""
+def test_whole_networks_stay_within_a_fiftieth(name: str) -> None:
+    """Against float64 with the weights as they are, and with products of bf16 where the machine has them."""
     torch.manual_seed(0)
     known = card(name)
     graph, weights = capture(create(name).eval(), (1, known.channels, *known.image_size))
@@ -163,7 +163,7 @@ def test_whole_networks_stay_within_a_hundredth(name: str) -> None:
     inputs = random_inputs(graph, 1)
     (image,) = inputs.values()
     error = relative_error(answer(image), run(graph, weights, inputs))  # type: ignore[arg-type]
-    assert error < 1e-2
+    assert error < 2e-2
 
 
 # --- how it is asked for ----------------------------------------------------------------------------------

@@ -249,8 +249,8 @@ def packed(
     gate: Layout | None = None,
     stored: Storage = FP32,
 ) -> Packed:
-    """The kernel for these maps: the fastest tile, strips that the second-level cache holds, as many
-    parts of the groups as are best shared out, though each copies its pixels anew."""
+    """The kernel for these maps: the fastest tile, strips that the second-level cache holds, as many parts of
+    the groups as are best shared out, though each copies its pixels anew."""
     deep = stored.deep(source.channels)
     p, q = tile = product_tile(target.pixels, target.blocks, deep, machine)
     chunk, tiles, groups = _chunk(source.blocks, stored), -(-target.pixels // p), -(-target.blocks // q)
@@ -268,15 +268,14 @@ def packed(
         strip = -(-tiles // min(tiles, SHARES))
     if stored.dots:  # copies are small: strips can be as many as are shared out well
         strip, parts = _shared(tiles, groups, -(-tiles // strip), fewest, sums, copied, threads)
-    far = 4 * target.blocks * target.lanes * deep > core(machine).second // 2
-    cut = groups // parts
+    cut, far = groups // parts, 4 * target.blocks * target.lanes * deep > core(machine).second // 2
     return Packed(source, target, stride, tile, strip, cut, chunk, far, finish, gate, stored)
 
 
 def _shared(
     tiles: int, groups: int, strips: int, fewest: int, sums: float, copied: float, threads: int
 ) -> tuple[int, int]:
-    """(tiles of a strip, parts of the groups) that take the least time, with so many strips and parts at least.
+    """(tiles of a strip, parts of the groups) that take the least time; so many strips and parts at least.
 
     The last tiles may be computed twice, each part copies its pixels, and who is done first waits.
     """
