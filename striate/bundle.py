@@ -53,7 +53,7 @@ class Bundle:
     probabilities, so that these are as often right as they say (arXiv:1706.04599); it changes no answer.
     ``mirror``: whether each answer is the mean of the logits of an image and of its mirror image (left and
     right exchanged), as the network was measured. It takes two passes.
-    ``precision``: "fp32", or "bf16" where weights may be rounded to that in memory if it makes answers come
+    ``precision``: "fp32", or "bf16" where weights and maps may be rounded to that if it makes answers come
     faster (see ``striate.engine.Network``); the tensors here are what they are.
     ``identity``: of a bundle that was read, a hash of its graph and its tensors.
     """

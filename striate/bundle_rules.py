@@ -12,7 +12,7 @@ from striate.ops import RBF, Activation, BatchNorm, Dropout, Identity, Linear, N
 if TYPE_CHECKING:
     from striate.bundle import Bundle
 
-PRECISIONS = ("fp32", "bf16")  # in which weights may be kept in memory
+PRECISIONS = ("fp32", "bf16")  # to which weights and maps may be rounded
 KEEPS_ITS_SIZE = (Activation, BatchNorm, Dropout, Identity, Negate, Scale)
 
 

@@ -30,8 +30,9 @@ def load(
     """A network from a bundle or run folder or an ONNX file; torch is never imported.
 
     ``input``: "3x224x224" or (3, 224, 224), for an ONNX file that leaves its size open. ``tune``: measure
-    every layer's kernels on this machine, once, and remember the fastest. ``precision``: "bf16" keeps weights
-    of dense layers in half the memory where that is faster; None: as the bundle says.
+    every layer's kernels on this machine, once, and remember the fastest. ``precision``: "bf16" rounds
+    weights of dense layers and factors of convolutions to bf16 where that is faster; None: as the bundle
+    says.
     ``mirror``: whether an image is answered together with its mirror image, in two passes; None: as the
     run was measured. See ``striate.engine.load``.
     """

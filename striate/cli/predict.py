@@ -58,8 +58,8 @@ def predict(
         str | None,
         typer.Option(
             metavar="fp32|bf16",
-            help="bf16 keeps the weights of dense layers in half the memory where that is faster, "
-            "rounded to 8 bits (default: as the bundle says).",
+            help="bf16 rounds weights of dense layers and factors of convolutions to 8 bits where "
+            "that is faster (default: as the bundle says).",
         ),
     ] = None,
     as_json: JsonOption = False,

@@ -30,8 +30,8 @@ class Settings:
     """``exact``: only kernels that compute the sum as it is written. ``threads``: who will share the work.
 
     ``tuner``: measures a stage's forms; None: the cost model decides. ``precision``: "bf16": weights may be
-    stored so, where that is faster. ``scaling``: images may come as bytes, which it makes the input of; None:
-    they may not.
+    stored so, and maps rounded to it if the processor multiplies such numbers, where that is faster.
+    ``scaling``: images may come as bytes, which it makes the input of; None: they may not.
     """
 
     target: Target
@@ -40,6 +40,11 @@ class Settings:
     tuner: Tuner | None = None
     precision: str = "fp32"
     scaling: Scaling | None = None
+
+    @property
+    def dots(self) -> bool:
+        """Whether products of bf16 are wanted, and the machine has them."""
+        return self.precision == "bf16" and self.target.dots
 
 
 @dataclass(frozen=True)

@@ -72,13 +72,13 @@ def mirrors(bundle: Bundle, asked: bool | None) -> bool:
 
 
 def precision_of(bundle: Bundle, asked: str | None) -> str:
-    """In which precision weights may be kept; None: as the bundle says. ArgumentError for an unknown one."""
+    """To which precision layers may round; None: as the bundle says. ArgumentError for an unknown one."""
     if asked is None:
         return bundle.precision
     if asked not in PRECISIONS:
         raise ArgumentError(
-            f"precision must be one of {', '.join(PRECISIONS)}, got {asked!r:.40}: bf16 halves the weights "
-            "of dense layers, fp32 leaves all as they are."
+            f"precision must be one of {', '.join(PRECISIONS)}, got {asked!r:.40}: bf16 rounds weights "
+            "of dense layers and factors of convolutions where that is faster, fp32 rounds none."
         )
     return asked
 

@@ -46,7 +46,7 @@ class Engine:
     """``define`` gives the graph, of one input and with its batch norms folded, and its tensors. It is called
     once at most, and not before they are needed. ``identity``: a hash of both; None: nothing is stored.
 
-    ``tune``: forms of a layer are measured. ``precision``: "bf16": weights may be kept so, see ``Settings``.
+    ``tune``: forms of a layer are measured. ``precision``: "bf16": layers may round, see ``Settings``.
     ``scaling``: what makes the input of images that come as bytes; None: none do. ``reason``: why NumPy runs,
     or None.
     """

@@ -84,9 +84,10 @@ class Network:
 
     ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
     kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
-    ``precision``: "fp32", or "bf16": weights of dense layers are kept as bf16, in half the memory, wherever
-    the cost model expects that to be faster (sums stay float32; such a layer is off by about 1.6e-3 of its
-    result, and ``plan`` names it); None: as the bundle says.
+    ``precision``: "fp32", or "bf16": where the cost model expects that to be faster, dense layers keep
+    weights as bf16, and convolutions multiply maps and weights rounded to it, if the processor can
+    (AVX512_BF16). Sums stay float32. Such a layer, which ``plan`` names, is off by 1.6e-3 of its result, or
+    2.3e-3 where both are rounded; logits of whole networks by 4e-3 to 1.6e-2. None: as the bundle says.
     ``exact``: every sum as it is written, no Winograd, no Strassen. ``tune``: the first time, every layer's
     kernels and tiles run in turns on this machine, which takes some seconds, and the fastest is remembered in
     the cache; without it the cost model chooses. Either way the same limits on errors hold, but last digits

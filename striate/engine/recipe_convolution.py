@@ -15,13 +15,15 @@ from striate.engine.kernels.dense import dense
 from striate.engine.kernels.direct import Direct, Window
 from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.kernels.grouped import Grouped, columns, lanes_of
 from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import matrix
-from striate.engine.kernels.packed import packed, pays
+from striate.engine.kernels.packed import Packed, packed, pays
 from striate.engine.kernels.panels import product_tiles
-from striate.engine.kernels.storage import BF16, FP32
-from striate.engine.kernels.strassen import strassen
+from striate.engine.kernels.rounding import Rounded, in_words
+from striate.engine.kernels.storage import BF16, DOTS, FP32, Storage
+from striate.engine.kernels.strassen import Strassen, strassen
 from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
@@ -29,6 +31,7 @@ from striate.engine.layout import Frame, Layout
 from striate.engine.stage import Stage
 
 MOST_TILES = 3  # of one kernel, that are worth a measurement
+WORTH = 0.95  # of the time without it: what is gained by less is not worth the rounding
 NEAR = 2**16  # bytes of weights that come as fast in float32 as the sums need them: measured
 Pack = Callable[[], Mapping[str, np.ndarray]]
 
@@ -99,29 +102,54 @@ class Convolution(Recipe):
         winograd = [
             self._winograd(one, source, values, partial(one.pack, self.weight, bias)) for one in schemes
         ]
-        return [*winograd, *direct] if pays else [*direct, *winograd]
+        found = [*winograd, *direct] if pays else [*direct, *winograd]
+        if self.settings.dots and self.groups == 1 and source.lanes == target.lanes:
+            words = self._of_words(source, target, finish, values)
+            before, after = (
+                sum(cycles(part.kernel, self.settings.target) for part in form.parts)
+                for form in (found[0], words)
+            )
+            found.insert(0 if after < WORTH * before else len(found), words)
+        return found
+
+    def _of_words(self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]) -> Form:
+        """The plain sum over the map rounded to bf16."""
+        words = in_words(source).framed(self.frame(self.stage.inputs[0].root, source))
+        kernel = self._directs(words, target, finish, DOTS)[0]
+        name, there = f"{self.stage.output.root} in words", {"target": words.size}
+        read, wrote = {**values, "source": name}, {"source": values["source"], "target": name}
+        first = Part(Rounded(source, words), wrote, memory=there, wait=not any(words.frame))
+        around = [Part(FrameKernel(words), {"target": name}, memory=there)] if any(words.frame) else []
+        last = Part(kernel, read, memory={"source": words.size})
+        pack = partial(kernel.pack, self.weight, self.stage.tensors.get("bias"))
+        return Form((first, *around, last), (dict, *[dict] * len(around), pack))
 
     def _products(
         self, source: Layout, target: Layout, finish: Finish, values: Mapping[str, str]
     ) -> list[Form]:
         """Forms for windows of one pixel."""
-        machine, stride = self.settings.target, self.window.stride
+        machine, stride, threads = self.settings.target, self.window.stride, self.settings.threads
         weight, bias = self.weight[:, :, 0, 0], self.stage.tensors.get("bias")
         found = []
         if target.pixels > 1:
-            strided = packed(source, target, stride, finish, machine, self.settings.threads)
+            strided = packed(source, target, stride, finish, machine, threads)
             found.append(_form(strided, values, partial(strided.pack, weight, bias)))
         if self._is_matrix(source, target):
             tiles = product_tiles(source.pixels, target.blocks, source.channels, machine)[:MOST_TILES]
             straight = [matrix(source, target, finish, tile) for _, tile in tiles]
             others = [_form(one, values, partial(one.panels.pack, weight, bias)) for one in straight]
             found = [*found, *others] if self._is_packed(source, target) else [*others, *found]
-        seven = strassen(source, target, stride, finish, machine, self.settings.threads)
-        if seven is None or self.settings.exact:
-            return found
-        form = _form(seven, values, partial(seven.pack, weight, bias))
-        pays = cycles(seven, machine) < cycles(found[0].parts[0].kernel, machine)
-        return [form, *found] if pays else [*found, form]
+        more: list[Strassen | Packed] = []
+        seven = strassen(source, target, stride, finish, machine, threads)
+        if seven is not None and not self.settings.exact:
+            more.append(seven)
+        if self.settings.dots and target.pixels > 1:
+            more.append(packed(source, target, stride, finish, machine, threads, stored=DOTS))
+        for kernel in more:
+            form = _form(kernel, values, partial(kernel.pack, weight, bias))
+            pays = cycles(kernel, machine) < cycles(found[0].parts[0].kernel, machine)
+            found.insert(0 if pays else len(found), form)
+        return found
 
     def _sees_all(self, source: Layout, target: Layout) -> bool:
         """Whether there is one window only, and it covers the map."""
@@ -188,12 +216,16 @@ class Convolution(Recipe):
             parts = [*first, transform, product]
         return Form(tuple(parts), (*[dict] * (len(parts) - 1), pack))
 
-    def _directs(self, source: Layout, target: Layout, finish: Finish) -> list[Direct]:
+    def _directs(
+        self, source: Layout, target: Layout, finish: Finish, stored: Storage = FP32
+    ) -> list[Direct]:
         blocks = target.blocks if self.groups == 1 else 1
         span = source.channels if self.groups == 1 else self.weight.shape[1]
         tiles = direct_tiles(source, target, self.window, span, blocks, self.settings.target)
         return [
-            Direct(source, target, self.window, tile, *self._seen(source, target, tile.vectors), finish)
+            Direct(
+                source, target, self.window, tile, *self._seen(source, target, tile.vectors), finish, stored
+            )
             for tile in tiles[:MOST_TILES]
         ]
 

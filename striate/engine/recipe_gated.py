@@ -12,9 +12,10 @@ from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.gate import GatedWeights
 from striate.engine.kernels.matrix import matrix
-from striate.engine.kernels.packed import packed, pays
+from striate.engine.kernels.packed import Packed, packed, pays
 from striate.engine.kernels.panels import Panels, product_tile
-from striate.engine.kernels.strassen import strassen
+from striate.engine.kernels.storage import DOTS
+from striate.engine.kernels.strassen import Strassen, strassen
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
@@ -43,17 +44,23 @@ class GatedConvolution(Recipe):
         finish, more = finish_of(stage, layouts)
         values = {"source": wide, "gate": gate, "target": stage.output.root, **more}
         source, target, factors = layouts[wide], layouts[stage.output.root], layouts[gate]
-        copied = packed(source, target, self.stride, finish, settings.target, settings.threads, factors)
+        machine, threads = settings.target, settings.threads
+        copied = packed(source, target, self.stride, finish, machine, threads, factors)
         found = [Form((Part(copied, values),), (partial(copied.pack, self.weight, bias),))]
         if self.stride == (1, 1):
             own = self._by_weights(source, target, factors, finish, values)
-            found.insert(pays(source, target, self.stride, self.settings.target), own)
-        seven = strassen(source, target, self.stride, finish, settings.target, settings.threads, factors)
-        if seven is None or settings.exact:
-            return found
-        form = Form((Part(seven, values),), (partial(seven.pack, self.weight, bias),))
-        plain = sum(cycles(part.kernel, settings.target) for part in found[0].parts)
-        return [form, *found] if cycles(seven, settings.target) < plain else [*found, form]
+            found.insert(pays(source, target, self.stride, machine), own)
+        others: list[Strassen | Packed] = []
+        seven = strassen(source, target, self.stride, finish, machine, threads, factors)
+        if seven is not None and not settings.exact:
+            others.append(seven)
+        if settings.dots:
+            others.append(packed(source, target, self.stride, finish, machine, threads, factors, DOTS))
+        for kernel in others:
+            form = Form((Part(kernel, values),), (partial(kernel.pack, self.weight, bias),))
+            before = sum(cycles(part.kernel, machine) for part in found[0].parts)
+            found.insert(0 if cycles(kernel, machine) < before else len(found), form)
+        return found
 
     def _by_weights(
         self, source: Layout, target: Layout, gate: Layout, finish: Finish, values: Mapping[str, str]

@@ -14,8 +14,11 @@ from striate.engine.kernels.estimate import cycles
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.frame import Frame as FrameKernel
 from striate.engine.kernels.grouped import Grouped, columns
+from striate.engine.kernels.packed import Packed, packed
 from striate.engine.kernels.pair import PairKernel, paired
-from striate.engine.kernels.strassen import strassen
+from striate.engine.kernels.rounding import Rounded, in_words
+from striate.engine.kernels.storage import DOTS
+from striate.engine.kernels.strassen import Strassen, strassen
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
@@ -23,6 +26,7 @@ from striate.engine.stage import Pair, Stage
 from striate.engine.target import Target
 
 TOGETHER = 1.08  # measured: one pass over what is expected of it
+MOST = 2  # forms of one pass over rounded maps that are worth a measurement
 
 
 @recipe(Pair)
@@ -32,7 +36,7 @@ class Paired(Recipe):
         return stage.inputs[0].natural
 
     def forms(self, layouts: Layouts) -> list[Form]:
-        stage = self.stage
+        stage, settings, machine = self.stage, self.settings, self.settings.target
         if not isinstance(stage.op, Pair):
             raise TypeError(type(stage.op).__name__)
         source, target = layouts[stage.inputs[0].root], layouts[stage.output.root]
@@ -42,33 +46,46 @@ class Paired(Recipe):
         if stage.sums:
             values["sums"] = stage.sums.root
         between, window = Finish(stage.op.words), window_of(stage.op.second)
-        kernels = paired(source, target, between, window, finish, self.settings, sums)
+        kernels = paired(source, target, between, window, finish, settings, sums)
         found = [Form((Part(kernel, values),), (partial(self._pack, kernel),)) for kernel in kernels]
-        apart = self._apart(source, target, between, window, finish, sums, values)
-        if apart is None:
-            return found
-        machine = self.settings.target
-        alone = sum(cycles(part.kernel, machine) for part in apart.parts) + _travel(apart, machine)
-        return [apart, *found] if alone < TOGETHER * cycles(kernels[0], machine) else [*found, apart]
+        sides = (source.height, source.width)
+        wide = Layout(target.channels, *sides, target.lanes)
+        wide = wide.framed(window.frame(sides, (target.height, target.width)))
+        others, before = list[Form](), (source, wide, (1, 1), between, machine, settings.threads)
+        seven = strassen(*before)
+        if seven is not None and not settings.exact:
+            others.append(self._apart(seven, target, window, finish, sums, values))
+        if settings.dots:
+            others.append(self._apart(packed(*before, stored=DOTS), target, window, finish, sums, values))
+            kernels = paired(source, target, between, window, finish, settings, sums, DOTS)
+            others += [self._of_words(source, kernel, values) for kernel in kernels[:MOST]]
+        for form in others:
+            pays = _expected(form, machine) < _expected(found[0], machine)
+            found.insert(0 if pays else len(found), form)
+        return found
+
+    def _of_words(self, source: Layout, kernel: PairKernel, values: Mapping[str, str]) -> Form:
+        """In one pass over the map rounded to bf16."""
+        name, size = f"{self.stage.output.root} in words", kernel.source.size
+        first = Part(
+            Rounded(source, in_words(source)),
+            {"source": values["source"], "target": name},
+            memory={"target": size},
+        )
+        second = Part(kernel, {**values, "source": name}, memory={"source": size})
+        return Form((first, second), (dict, partial(self._pack, kernel)))
 
     def _apart(
         self,
-        source: Layout,
+        first: Strassen | Packed,
         target: Layout,
-        between: Finish,
         window: Window,
         finish: Finish,
         sums: Layout | None,
         values: Mapping[str, str],
-    ) -> Form | None:
-        """One after the other, where Strassen's product is possible: it may save more than the map costs."""
-        machine, tensors = self.settings.target, self.stage.tensors
-        sides = (source.height, source.width)
-        wide = Layout(target.channels, *sides, target.lanes)
-        wide = wide.framed(window.frame(sides, (target.height, target.width)))
-        seven = strassen(source, wide, (1, 1), between, machine, self.settings.threads)
-        if seven is None or self.settings.exact:
-            return None
+    ) -> Form:
+        """One after the other, where the first is another product: it may save more than the map costs."""
+        machine, tensors, wide = self.settings.target, self.stage.tensors, first.target
         straight = (tuple(range(target.lanes)),)
         rows = Grouped(
             source=wide,
@@ -82,21 +99,24 @@ class Paired(Recipe):
         name = f"{self.stage.output.root} between"
         there, back = {"target": wide.size}, {"source": wide.size}
         parts = (
-            Part(seven, {"source": values["source"], "target": name}, memory=there, wait=False),
+            Part(first, {"source": values["source"], "target": name}, memory=there, wait=False),
             Part(FrameKernel(wide), {"target": name}, memory=there),
             Part(rows, {**values, "source": name}, memory=back),
         )
-        first = partial(seven.pack, tensors["weight"][:, :, 0, 0], tensors.get("bias"))
-        second = partial(rows.pack, tensors["second.weight"], tensors.get("second.bias"))
-        return Form(parts, (first, dict, second))
+        one = partial(first.pack, tensors["weight"][:, :, 0, 0], tensors.get("bias"))
+        two = partial(rows.pack, tensors["second.weight"], tensors.get("second.bias"))
+        return Form(parts, (one, dict, two))
 
     def _pack(self, kernel: PairKernel) -> dict[str, np.ndarray]:
         tensors = self.stage.tensors
-        found = kernel.panels.pack(tensors["weight"][:, :, 0, 0], tensors.get("bias"))
+        found = kernel.panels.pack(tensors["weight"][:, :, 0, 0], tensors.get("bias"), kernel.stored)
         return found | kernel.pack_second(tensors["second.weight"], tensors.get("second.bias"))
 
 
-def _travel(apart: Form, machine: Target) -> float:
-    """Cycles for the map between, written and read."""
-    size = 4 * apart.parts[0].memory["target"]
-    return 2 * size / core(machine).rate(size)
+def _expected(form: Form, machine: Target) -> float:
+    """Cycles of all parts. One after the other, the wide map travels; in one pass, it does not."""
+    *before, last = (cycles(part.kernel, machine) for part in form.parts)
+    if isinstance(form.parts[-1].kernel, PairKernel):
+        return sum(before) + TOGETHER * last
+    size = 4 * form.parts[0].memory["target"]
+    return sum(before) + last + 2 * size / core(machine).rate(size)

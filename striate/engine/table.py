@@ -11,7 +11,7 @@ from time import perf_counter
 import numpy as np
 
 from striate.engine.kernels.peak import Peak
-from striate.engine.kernels.storage import EXPECTED
+from striate.engine.kernels.storage import BF16, DOTS, EXPECTED, EXPECTED_OF_DOTS
 from striate.engine.memory import allocate
 from striate.engine.program import Program
 from striate.engine.ready import Loaded, code_of
@@ -26,11 +26,13 @@ HEADS = (
 
 @dataclass(frozen=True)
 class Line:
-    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak;
+    """One step. ``seconds``: alone, on one thread, for one image; ``share``: of the measured peak
+    of float32, which products of bf16 can exceed twofold;
     ``predicted``: the seconds that the cost model expects (with the step before it, if that has no tile).
     ``chosen``: by the model or by measurement, of how many forms; empty where there was no choice.
     ``error``: relative, of the layers that end here, against float64 on the same inputs.
-    ``storage``: "bf16" where weights are rounded to that in memory, "fp32" where they are as they were given.
+    ``storage``: "bf16" where weights are rounded to that in memory, "bf16 dots" where maps are, too, and
+    their products are summed, "fp32" where all is as it was given.
 
     ``images``: of a batch, that pass through this step and its neighbours together; None: all of them.
 
@@ -87,12 +89,16 @@ class Table:
         rows += [line.cells() for line in self.lines]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
-        rounded = sum(line.storage == "bf16" for line in self.lines)
-        if rounded:
-            shown.append(
-                f"bf16 weights in {rounded} layer{'s' * (rounded > 1)}: each is rounded by 2^-8 of itself at "
-                f"most, such a layer's result is expected to be off by {EXPECTED:.1e} of its size"
-            )
+        for storage, what, error in (
+            (BF16, "bf16 weights", EXPECTED),
+            (DOTS, "products of bf16, of maps and weights,", EXPECTED_OF_DOTS),
+        ):
+            count = sum(line.storage == storage.name for line in self.lines)
+            if count:
+                shown.append(
+                    f"{what} in {count} layer{'s' * (count > 1)}: each is rounded by 2^-8 of itself at "
+                    f"most, such a layer's result is expected to be off by {error:.1e} of its size"
+                )
         return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
 
 

@@ -21,7 +21,10 @@ HALVING = ("znver4", "icelake-client", "tigerlake", "rocketlake")
 
 @dataclass(frozen=True)
 class Target:
-    """``lanes``: float32 in a vector. ``registers``: vectors at hand. ``fma``: x * y + z in one rounding."""
+    """``lanes``: float32 in a vector. ``registers``: vectors at hand. ``fma``: x * y + z in one rounding.
+
+    ``dots``: x0 * y0 + x1 * y1 + z for pairs of bf16 in one instruction, AVX512_BF16's.
+    """
 
     name: str
     triple: str
@@ -30,6 +33,7 @@ class Target:
     lanes: int
     registers: int
     fma: bool
+    dots: bool = False
 
     @property
     def addresses(self) -> int:
@@ -54,6 +58,7 @@ _NEEDS = {
     "avx2": ("avx2", "fma"),
     "sse": ("sse2",),
 }
+_DOTS = {"avx512": "avx512bf16"}  # the feature that a level must have for it
 
 
 @cache
@@ -86,13 +91,13 @@ def host() -> Target:
     level = LEVELS[wanted]
     best = wanted == levels[0]
     cpu = llvm.get_host_cpu_name() if best else level.cpu
-    features = level.features
+    features, dots = level.features, False
     if best:
+        dots = bool(_features().get(_DOTS.get(wanted, "")))
         own = ",".join(f"{'+' if has else '-'}{name}" for name, has in sorted(_features().items()))
         features = f"{own},{level.features}".strip(",")
-    return Target(
-        level.name, llvm.get_process_triple(), cpu, features, level.lanes, level.registers, level.fma
-    )
+    triple = llvm.get_process_triple()
+    return Target(level.name, triple, cpu, features, level.lanes, level.registers, level.fma, dots)
 
 
 def shorter(target: Target) -> Target | None:

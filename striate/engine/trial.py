@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
@@ -34,15 +35,25 @@ WORDS: tuple[ops.Op, ...] = (
     ops.Linear(320, 480),
     ops.Linear(480, 19),
 )
+# each begins with what may round its input to bf16, which does nothing to numbers that bf16 has
+ROUNDING: tuple[tuple[ops.Op, ...], ...] = (
+    (ops.Conv2d(88, 160, (1, 1)), ops.SiLU()),
+    (ops.Conv2d(144, 96, (1, 1), (2, 2)),),
+    (ops.Conv2d(88, 96, (3, 3), (2, 2), (1, 1)),),
+    (ops.Conv2d(88, 192, (1, 1)), ops.ReLU(), ops.Conv2d(192, 192, (3, 3), padding=(1, 1), groups=192)),
+)
 
 
-def disagreement(answer: Answer, precision: str = "fp32") -> float:
-    """The relative error of ``answer`` on the small network, whose weights are numbers of that precision."""
+def disagreement(answer: Answer, precision: str = "fp32", words: tuple[ops.Op, ...] = WORDS) -> float:
+    """The relative error of ``answer`` on a small network, whose weights and input are of that precision."""
     nodes, before = [], "x"
-    for number, op in enumerate(WORDS):
+    for number, op in enumerate(words):
         nodes.append(Node(f"n{number}", op, (before,), {role: f"{number}.{role}" for role in op.roles}))
         before = f"n{number}"
-    graph = Graph({"x": ("N", 3, 41, 37)}, tuple(nodes), (before,))
+    first = words[0]
+    if not isinstance(first, ops.Conv):
+        raise TypeError(type(first).__name__)
+    graph = Graph({"x": ("N", first.in_channels, 41, 37)}, tuple(nodes), (before,))
     rng = np.random.default_rng(0)
     weights = {
         node.weights[role]: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]))).astype(np.float32)
@@ -51,10 +62,21 @@ def disagreement(answer: Answer, precision: str = "fp32") -> float:
     }
     if precision == "bf16":
         weights = {name: nearest(array) for name, array in weights.items()}
-    x = rng.standard_normal((2, 3, 41, 37)).astype(np.float32)
+    x = rng.standard_normal((2, first.in_channels, 41, 37)).astype(np.float32)
+    x = nearest(x) if precision == "bf16" else x
     expected, found = run(graph, weights, x), answer(graph, weights, x)
     error = np.linalg.norm(found - expected) / np.linalg.norm(np.asarray(expected))
     return float(error) if np.isfinite(error) else float("inf")
+
+
+def of_precision(target: Target, precision: str) -> float:
+    """The error of kernels that read such weights, and of those that multiply such numbers, if it has
+    them."""
+    plain = replace(target, dots=False)
+    errors = [disagreement(compiled(plain, False, precision), precision)]
+    for words in ROUNDING if target.dots else ():
+        errors.append(disagreement(compiled(target, False, precision), precision, words))
+    return max(errors)
 
 
 def compiled(target: Target, exact: bool, precision: str = "fp32") -> Answer:

@@ -127,12 +127,14 @@ def test_only_where_it_is_faster_and_the_plan_says_where() -> None:
     assert [line.storage for line in lines.values()] == ["bf16", "bf16", "bf16", "fp32"]
     before = {line.layers[0]: line for line in whole.lines}
     for name in ("n3", "n5"):
-        bias = 4 * (400 if name == "n3" else 1000)
+        lanes = host().lanes
+        bias = 4 * lanes * -(-(400 if name == "n3" else 1000) // lanes)
         assert 2 * (lines[name].weight_bytes - bias) == before[name].weight_bytes - bias
         assert lines[name].chosen == "model, of 2"
     assert lines["n9"].weight_bytes == before["n9"].weight_bytes
     assert "bf16 weights in 3 layers: each is rounded by 2^-8 of itself at most" in str(half)
-    assert "expected to be off by 1.6e-03" in str(half) and "402 bf16" in str(half)
+    assert "expected to be off by 1.6e-03" in str(half)
+    assert f"{lines['n3'].weight_bytes / 1024:.0f} bf16" in str(half)
     assert "bf16" not in str(whole)
 
 
@@ -152,8 +154,8 @@ def test_the_error_of_each_layer_is_the_expected_one() -> None:
         ),
     ],
 )
-def test_whole_networks_stay_within_a_hundredth(name: str) -> None:
-    """Against float64 with the weights as they are: three layers in a row were rounded in VGG-16."""
+def test_whole_networks_stay_within_a_fiftieth(name: str) -> None:
+    """Against float64 with the weights as they are, and with products of bf16 where the machine has them."""
     torch.manual_seed(0)
     known = card(name)
     graph, weights = capture(create(name).eval(), (1, known.channels, *known.image_size))
@@ -161,7 +163,7 @@ def test_whole_networks_stay_within_a_hundredth(name: str) -> None:
     inputs = random_inputs(graph, 1)
     (image,) = inputs.values()
     error = relative_error(answer(image), run(graph, weights, inputs))  # type: ignore[arg-type]
-    assert error < 1e-2
+    assert error < 2e-2
 
 
 # --- how it is asked for ----------------------------------------------------------------------------------
@@ -236,10 +238,11 @@ def test_the_machine_is_checked_for_it(fresh: None, monkeypatch: pytest.MonkeyPa
 
 
 def test_the_check_meets_a_layer_with_such_weights() -> None:
+    stores = replace(host(), dots=False)
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert trial.disagreement(trial.compiled(host(), False, "bf16"), "bf16") < 1e-5
-    assert trial.disagreement(trial.compiled(host(), False, "bf16")) > 1e-4  # weights that bf16 has not
+        assert trial.disagreement(trial.compiled(stores, False, "bf16"), "bf16") < 1e-5
+    assert trial.disagreement(trial.compiled(stores, False, "bf16")) > 1e-4  # weights that bf16 has not
 
 
 def test_where_it_is_miscompiled_weights_stay_float32(fresh: None, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -20,6 +20,7 @@ from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up
+from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
@@ -74,7 +75,8 @@ class Tile:
 class Direct(Kernel):
     """``starts``: the first input block of each group of ``tile.vectors`` output vectors.
 
-    ``span``: input channels that such a group sees, from the start of that block on.
+    ``span``: input channels that such a group sees, from the start of that block on. ``stored``: how weights
+    are; of dots, ``source`` is in words, too, which are its channels.
     """
 
     family: ClassVar[str] = "direct"
@@ -85,6 +87,7 @@ class Direct(Kernel):
     starts: tuple[int, ...]
     span: int
     finish: Finish
+    stored: Storage = FP32
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -126,7 +129,11 @@ class Direct(Kernel):
     @property
     def multiply_adds(self) -> int:
         outputs = self._tiles * self.tile.pixels * len(self.starts) * self.tile.vectors * self.target.lanes
-        return outputs * self.window.taps * self.span
+        return outputs * self.window.taps * self.span * self.stored.inputs
+
+    @property
+    def storage(self) -> str:
+        return self.stored.name
 
     def describe(self) -> str:
         tile = self.tile
@@ -139,10 +146,10 @@ class Direct(Kernel):
 
         A channel that an output does not see has weight 0.
         """
-        lanes, vectors, deep = self.target.lanes, self.tile.vectors, self.source.lanes
+        lanes, vectors, inputs = self.target.lanes, self.tile.vectors, self.stored.inputs
         outputs, seen = weight.shape[:2]
-        kh, kw = self.window.kernel
-        packed = np.zeros((len(self.starts), self._lanes_read, kh, kw, vectors * lanes), np.float32)
+        (kh, kw), deep = self.window.kernel, inputs * self.source.lanes
+        packed = np.zeros((len(self.starts), inputs * self._lanes_read, kh, kw, vectors * lanes), np.float32)
         for place, start in enumerate(self.starts):
             first = min(place * vectors, self.target.blocks - vectors) * lanes
             for own in range(first, min(first + vectors * lanes, outputs)) if groups > 1 else ():
@@ -152,8 +159,8 @@ class Direct(Kernel):
                 some = weight[first : first + vectors * lanes]
                 packed[place, :seen, :, :, : len(some)] = some.transpose(1, 2, 3, 0)
         blocked = packed.reshape(len(self.starts), -1, deep, kh, kw, vectors * lanes)
-        shift = filled_up(bias, self.target.blocks * lanes)
-        return {"weights": np.ascontiguousarray(blocked.transpose(0, 1, 3, 4, 2, 5)).ravel(), "bias": shift}
+        rows = self.stored.words(blocked.transpose(0, 1, 3, 4, 2, 5).reshape(-1, vectors * lanes))
+        return {"weights": rows.ravel(), "bias": filled_up(bias, self.target.blocks * lanes)}
 
     # --- code -------------------------------------------------------------------------------------------
 
@@ -235,7 +242,8 @@ class Direct(Kernel):
         runs = offsets[: tile.runs]
         panel = self.window.taps * self._lanes_read * tile.vectors * target.lanes
         asking = Asking(panel, min(tile.strip, self._tiles), turn) if tile.far else None
-        multiply(to, self._reduction(), image, weights, runs, steps, sums, asking, tile.following)
+        add = self.stored.add
+        multiply(to, self._reduction(), image, weights, runs, steps, sums, asking, tile.following, add)
         for place, row in enumerate(sums):
             number, column = divmod(place, tile.columns)
             for q, variable in enumerate(row):

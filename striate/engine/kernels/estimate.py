@@ -16,9 +16,10 @@ from striate.engine.kernels.grouped import Grouped
 from striate.engine.kernels.kernel import Kernel
 from striate.engine.kernels.matrix import Matrix
 from striate.engine.kernels.opening import Opening, opening_cycles
-from striate.engine.kernels.packed import Packed
+from striate.engine.kernels.packed import COPY, Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
+from striate.engine.kernels.rounding import Rounded
 from striate.engine.kernels.strassen import Strassen, strassen_cycles
 from striate.engine.kernels.tile import FRESH, direct_cycles, winograd_cycles
 from striate.engine.kernels.winograd_forms import Product, Tiles
@@ -74,10 +75,11 @@ def _(kernel: Matrix, machine: Target) -> float:
 def _(kernel: Packed, machine: Target) -> float:
     """The product, and a copy of what it reads."""
     source, blocks = kernel.source, kernel.groups * kernel.tile[1]
-    sums = product_cycles(kernel.target.pixels, blocks, source.channels, kernel.tile, machine)
+    deep = kernel.stored.deep(source.channels)
+    sums = product_cycles(kernel.target.pixels, blocks, deep, kernel.tile, machine)
     copied = kernel.target.pixels * source.blocks * kernel.parts
-    size = 4 * blocks * machine.lanes * source.channels
-    return max(sums + 2 * copied, size / core(machine).rate(size))
+    size = 4 * blocks * machine.lanes * deep
+    return max(sums + COPY * copied, size / core(machine).rate(size))
 
 
 @cycles.register
@@ -91,6 +93,13 @@ def _(kernel: GatedWeights, machine: Target) -> float:
 
 
 @cycles.register
+def _(kernel: Rounded, machine: Target) -> float:
+    """Read, and written in half of the room."""
+    size = 4 * (kernel.source.size + kernel.target.size)
+    return max(COPY * kernel.source.pixels * kernel.source.blocks / 2, size / core(machine).rate(size))
+
+
+@cycles.register
 def _(kernel: Grouped, machine: Target) -> float:
     (kh, kw), across = kernel.window.kernel, kernel.tile
     turns = kernel.units * -(-kernel.target.width // across)
@@ -101,7 +110,8 @@ def _(kernel: Grouped, machine: Target) -> float:
 def _(kernel: PairKernel, machine: Target) -> float:
     panels, (kh, kw) = kernel.panels, kernel.window.kernel
     pixels = kernel.strips * kernel.wide.pixels
-    made = product_cycles(pixels, panels.blocks, panels.channels, panels.tile, machine)
+    deep = kernel.stored.deep(panels.channels)
+    made = product_cycles(pixels, panels.blocks, deep, panels.tile, machine)
     turns = kernel.strips * kernel.strip * -(-kernel.target.width // kernel.tile) * panels.blocks
     return made + turns * _row(kh, kw, kernel.window.stride[1], kernel.tile, 1, machine)
 

@@ -8,7 +8,7 @@ registers is left besides the sums, for what LLVM loads early: with 28 sums in 3
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,7 @@ from striate.engine.index import Memory, Number
 UNROLLED = 112  # multiply-adds in the innermost body, at most
 LINE = 16  # values in a cache line
 Sums = list[list[Any]]  # [input value][vector]: variables
+Add = Callable[[Emitter, Any, Any, Any], Any]  # a, b, c: c + a * b
 
 
 def fits_registers(values: int, vectors: int, registers: int) -> bool:
@@ -64,12 +65,13 @@ def multiply(
     sums: Sums,
     asking: Asking | None = None,
     following: int = 0,
+    add: Add = Emitter.multiply_add,
 ) -> None:
     """sums[p][q] += sum over all taps and channels of image[value p] * weights[tap, channel][vector q].
 
     The values of a tile lie ``steps`` from the beginning of each of the ``runs``, one run after the other.
     ``asking``: None: weights are near. ``following``: how far behind each input value the one lies that the
-    next tile reads there; 0: it is near.
+    next tile reads there; 0: it is near. ``add``: of words of two channels, what multiplies both.
     """
     vectors = len(sums[0])
     most = max(1, UNROLLED // (len(runs) * len(steps) * vectors))
@@ -91,14 +93,19 @@ def multiply(
                 asking.write(to, weights, to.plus(row, c), vectors * to.lanes, unrolled)
             for channel in range(unrolled):
                 places = [(begin, place + channel) for begin, place in inputs]
-                one_channel(to, places, here, channel * vectors * to.lanes, sums)
+                one_channel(to, places, here, channel * vectors * to.lanes, sums, add)
 
     for part in parts:
         nest(part.loops, part.image, part.row, part.channels)
 
 
 def one_channel(
-    to: Emitter, values: Sequence[tuple[Memory, int]], weights: Memory, row: int, sums: Sums
+    to: Emitter,
+    values: Sequence[tuple[Memory, int]],
+    weights: Memory,
+    row: int,
+    sums: Sums,
+    add: Add = Emitter.multiply_add,
 ) -> None:
     """The shorter side of the tile is kept in registers, the longer passes by."""
     vectors = range(len(sums[0]))
@@ -109,18 +116,18 @@ def one_channel(
     def weight(q: int) -> Any:
         return to.get(weights, row + q * to.lanes)
 
-    def add(p: int, q: int, a: Any, b: Any) -> None:
-        to.store(to.multiply_add(a, b, to.read(sums[p][q])), sums[p][q])
+    def term(p: int, q: int, a: Any, b: Any) -> None:
+        to.store(add(to, a, b, to.read(sums[p][q])), sums[p][q])
 
     if len(vectors) <= len(values):
         kept = [weight(q) for q in vectors]
         for p in range(len(values)):
             passing = value(p)
             for q in vectors:
-                add(p, q, passing, kept[q])
+                term(p, q, passing, kept[q])
     else:
         kept = [value(p) for p in range(len(values))]
         for q in vectors:
             passing = weight(q)
             for p, held in enumerate(kept):
-                add(p, q, held, passing)
+                term(p, q, held, passing)

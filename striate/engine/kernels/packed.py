@@ -4,6 +4,7 @@ The pixels that are read lie apart: each block of channels is a plane of its own
 So a unit first copies the values of some tiles of pixels, in the order in which they will be read, and then
 takes them through its groups of output channels. Of many input channels only some are at hand at a time:
 their weights stay near from tile to tile, and sums wait in memory of the thread until the last channels came.
+The copy is also where values are rounded to bf16, two in a word, if products of bf16 are wanted.
 """
 
 from __future__ import annotations
@@ -17,18 +18,22 @@ from numpy.typing import NDArray
 from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.core import core
+from striate.engine.kernels.dots import halved
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.gate import gate_of, gate_operands, gated
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import offsets, product_cycles, product_tile
+from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.kernels.tile import SHARES
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
 Array = NDArray[np.float32]
-AT_HAND = (24, 64)  # blocks of input channels: fewest and most that are worth a turn
+AT_HAND = (24, 64)  # blocks of input channels: fewest and most that are worth a turn; twice as many of bf16
+COPY = 2.0  # cycles to copy a vector, or to round it
+WAIT = 0.1  # of a unit, for the thread that is done last
 
 
 @dataclass(frozen=True)
@@ -37,7 +42,7 @@ class Packed(Kernel):
 
     ``strip``: tiles of a unit. ``cut``: its groups. ``chunk``: blocks of input channels at hand, a divisor of
     their number. ``far``: weights come from the third cache or memory. ``gate``: a value for each channel, by
-    which pixels are multiplied as they are copied.
+    which pixels are multiplied as they are copied. ``stored``: how weights are; so are copies, of dots.
     """
 
     family: ClassVar[str] = "packed"
@@ -51,6 +56,7 @@ class Packed(Kernel):
     far: bool
     finish: Finish
     gate: Layout | None = None
+    stored: Storage = FP32
 
     @property
     def groups(self) -> int:
@@ -66,8 +72,13 @@ class Packed(Kernel):
 
     @property
     def panel(self) -> int:
-        """Weights of one group and one chunk."""
-        return self.chunk * self.source.lanes * self.tile[1] * self.target.lanes
+        """Weights of one group and one chunk, or words of them."""
+        return self.chunk * self.deep * self.tile[1] * self.target.lanes
+
+    @property
+    def deep(self) -> int:
+        """Values of a pixel's block, or words of them."""
+        return self.source.lanes // self.stored.inputs
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -90,7 +101,7 @@ class Packed(Kernel):
 
     @property
     def _packed(self) -> int:
-        return self.strip * self.chunk * self.tile[0] * self.source.lanes
+        return self.strip * self.chunk * self.tile[0] * self.deep
 
     @property
     def scratch(self) -> int:
@@ -104,6 +115,10 @@ class Packed(Kernel):
         strips = self.units // self.parts
         return strips * self.strip * p * self.groups * q * self.target.lanes * self.source.channels
 
+    @property
+    def storage(self) -> str:
+        return self.stored.name
+
     def describe(self) -> str:
         p, q = self.tile
         pixels = f"{p} pixels, {self.strip} of {self.tiles} tiles, {q * self.target.lanes} channels"
@@ -116,6 +131,7 @@ class Packed(Kernel):
         outputs, inputs = weight.shape
         full = np.zeros((self.source.blocks * self.source.lanes, self.target.blocks * lanes), np.float32)
         full[:inputs, :outputs] = weight.T
+        full = self.stored.words(full)
         chunks = in_groups(full, q * lanes).reshape(self.groups, self.chunks, -1).transpose(1, 0, 2)
         shift = filled_up(bias, self.target.blocks * lanes)
         return {"weights": np.ascontiguousarray(chunks).ravel(), "bias": shift}
@@ -142,7 +158,7 @@ class Packed(Kernel):
         return to.least(to.times(tile, p), self.target.pixels - p)
 
     def _copy(self, work: Work, first: Number, chunk: Number) -> None:
-        """[tile of the strip][block][pixel][lane] of one chunk."""
+        """[tile of the strip][block][pixel][lane, or word] of one chunk."""
         to, source = work.to, self.source
         image, width = work.buffer("source"), self.tile[0] * source.lanes
         with to.loop(self.strip) as place:
@@ -151,14 +167,15 @@ class Packed(Kernel):
             with to.loop(self.chunk) as b:
                 block = to.plus(to.times(chunk, self.chunk), b)
                 start = to.plus(source.start, to.times(block, source.block))
-                row = to.times(to.plus(to.times(place, self.chunk), b), width)
+                row = to.times(to.plus(to.times(place, self.chunk), b), self.tile[0] * self.deep)
                 factor = gate_of(work, self.gate, block)
                 for ahead in range(0, width, LINE) if self.gate else ():  # blocks of the next tile lie apart
                     to.prefetch(image, to.plus(start, seen[0], width + ahead), near=3)
                 for i, offset in enumerate(seen):
                     value = to.get(image, to.plus(start, offset))
                     value = value if factor is None else to.fmul(value, factor)
-                    to.put(value, work.scratch, to.plus(row, i * source.lanes))
+                    value = halved(to, value) if self.stored.dots else value
+                    to.put(value, work.scratch, to.plus(row, i * self.deep))
 
     def _groups(self, work: Work, code: Emitter, first: Number, part: Number, chunk: Number) -> None:
         """All tiles of the strip through the unit's groups."""
@@ -169,7 +186,7 @@ class Packed(Kernel):
             weights = to.times(to.plus(to.times(chunk, self.groups), group), self.panel)
             sums = to.times(to.plus(to.times(own, self.strip), place), p * q * lanes)
             arguments = [
-                (work.scratch, to.times(place, self.chunk * p * lanes)),
+                (work.scratch, to.times(place, self.chunk * p * self.deep)),
                 (work.buffer("weights"), weights),
                 (work.buffer("bias"), to.times(block, lanes)),
                 (work.scratch, to.plus(self._packed, sums) if self.chunks > 1 else 0),
@@ -191,8 +208,9 @@ class Packed(Kernel):
         sums: list[list[object]] = [[] for _ in range(p)]
         for i, j, place in places:
             sums[i].append(to.variable(to.get(bias, j * lanes) if starts else to.get(held, place)))
-        parts = [Reduction([(self.chunk, p * lanes, lanes)], lanes)]
-        multiply(to, parts, packed, weights, [0], [i * lanes for i in range(p)], sums, asking)
+        parts = [Reduction([(self.chunk, p * self.deep, self.deep)], self.deep)]
+        steps = [i * self.deep for i in range(p)]
+        multiply(to, parts, packed, weights, [0], steps, sums, asking, add=self.stored.add)
         wide = self.target.width
         there = offsets(to, self.target, pixel, p, wide) if ends else []
         beside = offsets(to, added, pixel, p, wide) if ends and added else there
@@ -208,16 +226,17 @@ class Packed(Kernel):
         return to
 
 
-def _chunk(blocks: int) -> int:
+def _chunk(blocks: int, stored: Storage = FP32) -> int:
     """Blocks of input channels at hand."""
-    fewest, most = AT_HAND
+    fewest, most = (stored.inputs * bound for bound in AT_HAND)
     divisors = [n for n in range(fewest, most + 1) if blocks % n == 0]
     return max(divisors) if divisors and blocks > most else blocks
 
 
-def _strips(source: Layout, target: Layout, machine: Target) -> int:
+def _strips(source: Layout, target: Layout, machine: Target, stored: Storage = FP32) -> int:
     """Strips whose packed pixels take a part of the second-level cache."""
-    return -(-4 * target.pixels * _chunk(source.blocks) * source.lanes // (core(machine).second // 3))
+    size = 4 * target.pixels * _chunk(source.blocks, stored) * source.lanes // stored.inputs
+    return -(-size // (core(machine).second // 3))
 
 
 def packed(
@@ -228,14 +247,16 @@ def packed(
     machine: Target,
     threads: int,
     gate: Layout | None = None,
+    stored: Storage = FP32,
 ) -> Packed:
-    """The kernel for these maps: the fastest tile, strips that the second-level cache holds, as many
-    parts of the groups as are best shared out, though each copies its pixels anew."""
-    p, q = tile = product_tile(target.pixels, target.blocks, source.channels, machine)
-    chunk, tiles, groups = _chunk(source.blocks), -(-target.pixels // p), -(-target.blocks // q)
-    strip = -(-tiles // min(tiles, _strips(source, target, machine)))
-    copied = 2 * target.pixels * source.blocks  # cycles
-    sums = product_cycles(target.pixels, groups * q, source.channels, tile, machine)
+    """The kernel for these maps: the fastest tile, strips that the second-level cache holds, as many parts of
+    the groups as are best shared out, though each copies its pixels anew."""
+    deep = stored.deep(source.channels)
+    p, q = tile = product_tile(target.pixels, target.blocks, deep, machine)
+    chunk, tiles, groups = _chunk(source.blocks, stored), -(-target.pixels // p), -(-target.blocks // q)
+    strip = -(-tiles // min(tiles, _strips(source, target, machine, stored)))
+    copied = COPY * target.pixels * source.blocks  # cycles
+    sums = product_cycles(target.pixels, groups * q, deep, tile, machine)
 
     def cycles(parts: int) -> float:
         units = parts * -(-tiles // strip)
@@ -245,8 +266,29 @@ def packed(
     parts = min((n for n in range(fewest, groups + 1) if groups % n == 0), key=cycles)
     if parts * -(-tiles // strip) < threads:  # their number has no such divisor: pixels are cut instead
         strip = -(-tiles // min(tiles, SHARES))
-    far = 4 * target.blocks * target.lanes * source.channels > core(machine).second // 2
-    return Packed(source, target, stride, tile, strip, groups // parts, chunk, far, finish, gate)
+    if stored.dots:  # copies are small: strips can be as many as are shared out well
+        strip, parts = _shared(tiles, groups, -(-tiles // strip), fewest, sums, copied, threads)
+    cut, far = groups // parts, 4 * target.blocks * target.lanes * deep > core(machine).second // 2
+    return Packed(source, target, stride, tile, strip, cut, chunk, far, finish, gate, stored)
+
+
+def _shared(
+    tiles: int, groups: int, strips: int, fewest: int, sums: float, copied: float, threads: int
+) -> tuple[int, int]:
+    """(tiles of a strip, parts of the groups) that take the least time; so many strips and parts at least.
+
+    The last tiles may be computed twice, each part copies its pixels, and who is done first waits.
+    """
+
+    def cycles(cut: tuple[int, int]) -> float:
+        strip, parts = cut
+        pieces = -(-tiles // strip)
+        turns = -(-pieces * parts // threads) + (WAIT if threads > 1 else 0)
+        return (sums * pieces * strip / tiles + parts * copied) * turns / (pieces * parts)
+
+    found = {-(-tiles // n) for n in range(strips, min(tiles, strips + 4 * threads) + 1)}
+    parts = [n for n in range(fewest, groups + 1) if groups % n == 0]
+    return min(((strip, n) for strip in sorted(found, reverse=True) for n in parts), key=cycles)
 
 
 def pays(source: Layout, target: Layout, stride: tuple[int, int], machine: Target) -> bool:

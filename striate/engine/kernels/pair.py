@@ -24,6 +24,8 @@ from striate.engine.kernels.grouped import Row, columns, row_at, sums_operands
 from striate.engine.kernels.kernel import Kernel, Operand, Work
 from striate.engine.kernels.packing import filled_up
 from striate.engine.kernels.panels import Panels, Product, product_tile, product_tiles
+from striate.engine.kernels.rounding import in_words
+from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
 
 ROOM = 3 * 2**16  # bytes of the wide map in the second-level cache
@@ -34,7 +36,8 @@ Array = NDArray[np.float32]
 class PairKernel(Kernel):
     """``strip``: output rows of a unit. ``between``: what is done to the wide map's values.
 
-    ``sums``: where the sum of each row of outputs goes, if anybody wants it.
+    ``sums``: where the sum of each row of outputs goes, if anybody wants it. ``stored``: how the first
+    weights are; of dots, ``source`` is in words, too.
     """
 
     family: ClassVar[str] = "1x1 + depthwise"
@@ -47,6 +50,7 @@ class PairKernel(Kernel):
     tile: int
     finish: Finish
     sums: Layout | None = None
+    stored: Storage = FP32
 
     @property
     def operands(self) -> tuple[Operand, ...]:
@@ -54,7 +58,7 @@ class PairKernel(Kernel):
         channels = self.panels.blocks * self.panels.lanes
         return (
             Operand("source", self.source.size),
-            Operand("weights", self.panels.weights, shared=True),
+            Operand("weights", self.panels.weights // self.stored.inputs, shared=True),
             Operand("bias", channels, shared=True),
             Operand("second weights", kh * kw * channels, shared=True),
             Operand("second bias", channels, shared=True),
@@ -62,6 +66,10 @@ class PairKernel(Kernel):
             *self.finish.operands,
             *sums_operands(self.sums),
         )
+
+    @property
+    def storage(self) -> str:
+        return self.stored.name
 
     def pack_second(self, weight: Array, bias: Array | None) -> dict[str, Array]:
         """Weights (channels, 1, kh, kw) as [block][tap][lane]."""
@@ -140,7 +148,7 @@ class PairKernel(Kernel):
         to, wide, panels = work.to, self.wide, self.panels
         starts, _, begins = self._spans()
         tiles = -(-wide.pixels // panels.tile[0])
-        product = Product(panels, self.source, wide, self.between, tiles)
+        product = Product(panels, self.source, wide, self.between, tiles, self.stored)
         tile = product.code(to, f"{self.symbol}_tile{vectors}", vectors)
         above = to.times(to.entry_of(starts, strip), self.source.width)
 
@@ -178,16 +186,21 @@ def paired(
     finish: Finish,
     settings: Settings,
     sums: Layout | None = None,
+    stored: Storage = FP32,
 ) -> list[PairKernel]:
-    """The estimated best: as tall a strip as the cache holds; the same with another tile; lower strips."""
-    registers = settings.target.registers
-    tile = product_tile(source.pixels, target.blocks, source.channels, settings.target)
+    """The estimated best: as tall a strip as the cache holds; the same with another tile; lower strips.
+
+    ``source``: the map before it is rounded, if it is.
+    """
+    registers, channels, deep = settings.target.registers, source.channels, stored.deep(source.channels)
+    source = in_words(source) if stored.dots else source
+    tile = product_tile(source.pixels, target.blocks, deep, settings.target)
 
     def kernel(strips: int, tile: tuple[int, int]) -> PairKernel:
-        panels = Panels(source.channels, target.blocks, target.lanes, tile)
+        panels = Panels(channels, target.blocks, target.lanes, tile)
         strip = -(-target.height // strips)
         across = columns(target.width, registers)
-        return PairKernel(source, target, panels, between, window, strip, across, finish, sums)
+        return PairKernel(source, target, panels, between, window, strip, across, finish, sums, stored)
 
     strips = 1
     while 4 * kernel(strips, tile).scratch > ROOM and strips < target.height:
@@ -195,6 +208,6 @@ def paired(
     found = []
     for number in (strips, min(2 * strips, target.height)):
         pixels = kernel(number, tile).wide.pixels
-        tiles = product_tiles(pixels, target.blocks, source.channels, settings.target)
+        tiles = product_tiles(pixels, target.blocks, deep, settings.target)
         found += [kernel(number, one) for _, one in tiles[: 2 if number == strips else 1]]
     return list(dict.fromkeys(found))

@@ -19,7 +19,7 @@ from striate.engine.emit import I64, Emitter, Vector
 from striate.engine.index import Index, Memory, Number
 from striate.engine.kernels.core import core
 from striate.engine.kernels.finish import Finish
-from striate.engine.kernels.multiply import LINE, Asking, fits_registers
+from striate.engine.kernels.multiply import LINE, Add, Asking, fits_registers
 from striate.engine.kernels.packing import filled_up
 from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
@@ -136,6 +136,7 @@ class Product:
     """Writes the code of one tile. Pixels of source and target are numbered from their own first one.
 
     ``turns``: tiles that share a group's weights before the next group begins; 0: all weights are near.
+    ``stored``: how weights are; of dots, the map is in words, too.
     """
 
     panels: Panels
@@ -143,6 +144,12 @@ class Product:
     target: Layout
     finish: Finish
     turns: int = 0
+    stored: Storage = FP32
+
+    @property
+    def _group(self) -> int:
+        """Weights of one full group, or words of them."""
+        return self.panels.group // self.stored.inputs
 
     def code(self, to: Emitter, name: str, vectors: int) -> Emitter:
         """A function (source, weights, bias, target[, added]; first pixel there, here, turn)."""
@@ -152,12 +159,13 @@ class Product:
         first = inner.parameter(0, 0, source.pixels - pixels)
         here = inner.parameter(1, 0, self.target.pixels - pixels)
         turn = inner.parameter(2, 0, max(0, self.turns - 1))
-        asking = Asking(self.panels.group, self.turns, turn) if self.turns else None
+        asking = Asking(self._group, self.turns, turn) if self.turns else None
         sums = [
             [inner.variable(inner.get(bias, q * inner.lanes)) for q in range(vectors)] for _ in range(pixels)
         ]
         seen = Place(source).offsets(inner, first, pixels)
-        multiply(inner, image, weights, self.panels, source.block, seen, sums, asking)
+        deep = self.stored.deep(self.panels.channels)
+        multiply(inner, image, weights, deep, source.block, seen, sums, asking, self.stored.add)
         there = Place(self.target).offsets(inner, here, pixels)
         beside = Place(added).offsets(inner, here, pixels) if added else there
         for p, row in enumerate(sums):
@@ -183,7 +191,7 @@ class Product:
         block, place = here or (own, pixel)
         arguments = [
             (buffers("source"), Place(self.source).start(to, 0, pixel)),
-            (buffers("weights"), to.times(group, self.panels.group)),
+            (buffers("weights"), to.times(group, self._group)),
             (buffers("bias"), to.times(own, to.lanes)),
             (buffers("target"), Place(self.target).start(to, block, place)),
         ]
@@ -196,15 +204,17 @@ def multiply(
     to: Emitter,
     image: Memory,
     weights: Memory,
-    panels: Panels,
+    deep: int,
     step: int,
     pixels: list[Number],
     sums: list[list[object]],
     asking: Asking | None = None,
+    add: Add = Emitter.multiply_add,
 ) -> None:
-    """sums[p][q] += sum over input channels of image[pixel p] * weights[channel][vector q].
+    """sums[p][q] += sum over ``deep`` input channels of image[pixel p] * weights[channel][vector q].
 
-    ``step``: from one block of input channels to the next. ``asking``: None: weights are near.
+    ``step``: from one block of input channels to the next. ``asking``: None: weights are near. ``add``: of
+    words, what multiplies both of their halves.
     """
     lanes = to.lanes
 
@@ -213,9 +223,9 @@ def multiply(
             asking.write(to, weights, row, len(sums[0]) * lanes, count)
         for channel in range(count):
             seen = [(image, to.plus(block, pixel, channel)) for pixel in pixels]
-            one_row(to, seen, weights, to.plus(row, channel), sums)
+            one_row(to, seen, weights, to.plus(row, channel), sums, add)
 
-    full, rest = divmod(panels.channels, lanes)
+    full, rest = divmod(deep, lanes)
     following = len(pixels) * lanes
     if full:
         with to.loop(full) as i:
@@ -227,22 +237,31 @@ def multiply(
 
 
 def one_row(
-    to: Emitter, seen: list[tuple[Memory, Number]], weights: Memory, row: Number, sums: list[list[object]]
+    to: Emitter,
+    seen: list[tuple[Memory, Number]],
+    weights: Memory,
+    row: Number,
+    sums: list[list[object]],
+    add: Add = Emitter.multiply_add,
 ) -> None:
     """sums[p][q] += value p * vector q of a row of weights, for the values at the places ``seen``."""
     vectors = len(sums[0])
     for weight in FP32.rows(to, weights, to.times(row, vectors * to.lanes), vectors):
-        add_row(to, seen, weight, sums)
+        add_row(to, seen, weight, sums, add)
 
 
 def add_row(
-    to: Emitter, seen: list[tuple[Memory, Number]], weight: list[Vector], sums: list[list[object]]
+    to: Emitter,
+    seen: list[tuple[Memory, Number]],
+    weight: list[Vector],
+    sums: list[list[object]],
+    add: Add = Emitter.multiply_add,
 ) -> None:
     """The same for weights that have been read."""
     for (memory, place), row_of_sums in zip(seen, sums, strict=True):
         value = to.spread(memory, place)
         for q, variable in enumerate(row_of_sums):
-            to.store(to.multiply_add(value, weight[q], to.read(variable)), variable)
+            to.store(add(to, value, weight[q], to.read(variable)), variable)
 
 
 def product_tile(pixels: int, blocks: int, channels: int, machine: Target) -> tuple[int, int]:

@@ -1,12 +1,14 @@
-"""How weights lie in memory: as they are, or as bf16, two in a word. Arithmetic is in float32 either way.
+"""How weights lie in memory: as they are, or as bf16, two in a word. Sums are always in float32.
 
 bf16 is the upper half of a float32: 8 significant bits. Rounded to the nearest, ties to even, a weight is off
 by 2^-8 of itself at most, and a sum whose inputs know nothing of the rounding by ``EXPECTED`` of its size.
 Memory delivers twice as many weights in the same time; a shift or a mask makes float32 of them in registers.
 
 A word holds the weights of one output for two inputs that follow each other, the first in its lower half.
-That is the order in which AVX512_BF16's dot product takes its operands, as VNNI's takes four int8: where such
-instructions are used one day, weights need not lie otherwise. Today no kernel uses them: none could be tried.
+That is the order in which AVX512_BF16's dot product takes its operands (see ``dots``), as VNNI's takes four
+int8. Where a kernel uses it, the map is rounded, too, when its values are copied: a result is off by
+``EXPECTED`` for the weights and as much for the map, ``EXPECTED_OF_DOTS`` together, and takes half as many
+instructions.
 """
 
 from __future__ import annotations
@@ -21,18 +23,31 @@ from numpy.typing import NDArray
 
 from striate.engine.emit import I32, Emitter, Vector
 from striate.engine.index import Memory, Number
+from striate.engine.kernels.dots import dot
 
 EXPECTED = 1.6e-3  # relative error (root mean square) of normally distributed numbers, rounded to bf16
+EXPECTED_OF_DOTS = 2**0.5 * EXPECTED  # both factors are rounded
 ROWS = 64  # of a matrix that is rounded at a time: what a cache holds
 UPPER = 0xFFFF0000
 
 
 @dataclass(frozen=True)
 class Storage:
-    """``inputs``: whose weights for one output share a word of 32 bits."""
+    """``inputs``: whose weights for one output share a word of 32 bits. ``dots``: the map is in words, too,
+    which are multiplied as they are.
+    """
 
     name: str
     inputs: int
+    dots: bool = False
+
+    def deep(self, channels: int) -> int:
+        """Rows of weights of so many inputs, words or numbers."""
+        return -(-channels // self.inputs)
+
+    def add(self, to: Emitter, a: Vector, b: Vector, c: Vector) -> Vector:
+        """c + a * b, where a comes from the map."""
+        return dot(to, a, b, c) if self.dots else to.multiply_add(a, b, c)
 
     def words(self, matrix: NDArray[np.float32]) -> NDArray[np.float32]:
         """Weights [input][output] as [word][output]; words that hold two look like float32, and are none."""
@@ -55,7 +70,7 @@ class Storage:
         yield [_as_float(to, to.and_(_word(to, weights, place), _all(to, UPPER))) for place in places]
 
 
-FP32, BF16 = Storage("fp32", 1), Storage("bf16", 2)
+FP32, BF16, DOTS = Storage("fp32", 1), Storage("bf16", 2), Storage("bf16 dots", 2, dots=True)
 
 
 def rounded(values: NDArray[np.float32]) -> NDArray[np.uint32]:
