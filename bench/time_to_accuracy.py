@@ -38,6 +38,7 @@ RIVALS = {  # name: script, options, Keras's backend, the package it needs
     "Keras 3 example, torch backend": ("keras_convnet.py", (), "torch", "keras"),
     "Keras 3 example, JAX backend": ("keras_convnet.py", (), "jax", "jax"),
     "fastai, fastbook's chapter 13": ("fastai_convnet.py", (), None, "fastai"),
+    "fastai, the same with 28 epochs": ("fastai_convnet.py", ("--epochs", "28"), None, "fastai"),
 }
 
 

@@ -32,8 +32,9 @@ start, one process after the other, alone on the machine. striate until the proc
 with a recipe for each target, chosen on a split of the training images (docs/log.md). The test images are looked at once, at
 the end of a run; three epochs, chosen first for 92% and 93%, had 91.94% (n = 4) and 92.86% (n = 1) there, so that both recipes take
 four.
-Rivals until the first epoch whose test accuracy reaches the target; "not there" is a lower bound. All learn from the
-60,000 training images, but striate keeps a few of them aside to calibrate."""
+Rivals until the first epoch whose test accuracy reaches the target; "not there after" so many seconds, when they were
+stopped, is a lower bound; who "ended" had done all the epochs of its schedule. All learn from the 60,000 training
+images, but striate keeps a few of them aside to calibrate."""
 
 
 def _target(raw: dict, target: float, recipe: str) -> str:
@@ -44,8 +45,10 @@ def _target(raw: dict, target: float, recipe: str) -> str:
     ]
     rows, bounds = [], {}
     for name in dict.fromkeys(run["name"] for run in raw.values() if run["name"] != "striate"):
-        row, bounds[name] = _rival([run for run in raw.values() if run["name"] == name], target)
+        row, bound = _rival([run for run in raw.values() if run["name"] == name], target)
         rows.append(f"| {name} | {row} |")
+        if bound:
+            bounds[name] = bound
     own = "| striate | 0 | | |"
     if runs:
         seconds, accuracy = [run["seconds"] for run in runs], [run["accuracy"] for run in runs]
@@ -69,8 +72,11 @@ def _target(raw: dict, target: float, recipe: str) -> str:
     return "\n".join(lines)
 
 
-def _rival(runs: list[dict], target: float) -> tuple[str, tuple[float, bool]]:
-    """The row after the name, and (seconds, whether it got there): mean of the runs, or the longest try."""
+def _rival(runs: list[dict], target: float) -> tuple[str, tuple[float, bool] | None]:
+    """The row after the name, and (seconds, whether it got there): mean of the runs, or the longest try.
+
+    None: it ended without, and would never be there.
+    """
     times = [reached(run, target) for run in runs]
     accuracies = [epoch["accuracy"] for run in runs for epoch in run["epochs"]]
     best = f"at best {max(accuracies):.2%}" if accuracies else "no epoch was done"
@@ -80,9 +86,11 @@ def _rival(runs: list[dict], target: float) -> tuple[str, tuple[float, bool]]:
             statistics.mean(times),
             True,
         )
-    longest = max(run["seconds"] for run, one in zip(runs, times, strict=True) if one is None)
-    missed = sum(one is None for one in times)
-    some = f"{missed} of {len(runs)} " if missed < len(runs) else ""
+    without = [run for run, one in zip(runs, times, strict=True) if one is None]
+    longest = max(run["seconds"] for run in without)
+    some = f"{len(without)} of {len(runs)} " if len(without) < len(runs) else ""
+    if not any(run["stopped"] for run in without):
+        return f"{len(runs)} | {some}not there when it ended after {longest:.0f} | {best}", None
     return f"{len(runs)} | {some}not there after {longest:.0f} | {best}", (longest, False)
 
 

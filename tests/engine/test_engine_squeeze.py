@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 from engine_world import host_target, outside, program_of, random_inputs, random_weights, relative_error
@@ -9,6 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from striate import ops
+from striate.bundle import Bundle
+from striate.engine import cache
+from striate.engine.network import Network
 from striate.engine.program import Program
 from striate.engine.target import Target
 from striate.graph.graph import Graph, Node
@@ -148,3 +153,13 @@ def test_a_wide_depthwise_pass_follows_strassens_product(stride: int) -> None:
     seen = told(check(graph, 1))
     assert "strassen" in seen and "grouped" in seen and "sums of rows" in seen, seen
     assert "strassen" not in told(check(graph, 1, exact=True))
+
+
+def test_its_forms_are_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of them makes weights first, and reads no map there."""
+    monkeypatch.setenv(cache.FOLDER, str(tmp_path))
+    graph = squeezed(48, (9, 8), 32)
+    weights, inputs = random_weights(graph), random_inputs(graph, 2)
+    network = Network(Bundle(graph, weights, (), {}, {}), threads=1, tune=True)
+    assert relative_error(network(inputs["x0"]), np.asarray(run(graph, weights, inputs))) < 3e-6
+    assert "measured, of" in str(network.plan())
