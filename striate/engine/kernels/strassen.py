@@ -3,9 +3,9 @@
 Pixels, input channels and output channels are halved: A11 is the first half of the inputs at the first half
 of the pixels, B12 what leads from the first half of the inputs to the second half of the outputs. Seven
 products of halves and their sums give the four quarters of the result (Strassen 1969, doi:10.1007/BF02165411;
-the form: Higham, "Accuracy and Stability of Numerical Algorithms", 23.1). Sums of weights are made once. Sums
-of the map are made where a unit copies its pixels, as ``packed`` does too. Sums of products cost nothing: a
-product begins with what an earlier one left, and weights of half the inputs stay in the first-level cache.
+Higham, "Accuracy and Stability of Numerical Algorithms", 23.1). Sums of weights are made once, those of the
+map where a unit copies its pixels, as ``packed`` does too. Sums of products cost nothing: a product begins
+with what an earlier one left, and weights of half the inputs stay in the first-level cache.
 """
 
 from __future__ import annotations
