@@ -38,8 +38,7 @@ COPY, END = 20.0, 30.0  # measured: cycles to copy four vectors and their sums; 
 
 # Of each product: the sums that it begins with, and where its own go. X, Y, Z wait; a number is a quarter.
 # 1 is A11 B11, 2 A12 B21, 3 S2 T2, 4 S3 T3, 5 S1 T1, 6 A22 T4, 7 S4 B22; 5 is added to Z and, with Y, is C22.
-STEPS = (("", "X"), ("X", "11"), ("X", "Z"), ("Z", "Y"), ("", "22"), ("Y", "21"), ("Z", "12"))
-WAITING = "XYZ"
+STEPS, WAITING = (("", "X"), ("X", "11"), ("X", "Z"), ("Z", "Y"), ("", "22"), ("Y", "21"), ("Z", "12")), "XYZ"
 
 
 @dataclass(frozen=True)
