@@ -186,6 +186,8 @@ class Engine:
 
         graph, weights = self.definition
         target, *others = self._targets()
+        if target.dots and self.precision == "bf16":
+            others = []  # shorter vectors have no products of bf16
         settings = self._settings(next((one for one in others if suits(graph, size, target, one)), target))
         if self.tune:
             from striate.engine.tuning import Measured

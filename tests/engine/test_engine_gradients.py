@@ -6,7 +6,7 @@ from functools import cache
 
 import numpy as np
 import pytest
-from engine_world import host_target, relative_error
+from engine_world import relative_error, target_of_eight_lanes
 
 from striate import ops
 from striate.engine.functions import Call, Functions
@@ -21,7 +21,7 @@ from striate.reference.convolution import convolution_gradient
 
 @cache
 def functions() -> Functions:
-    return Functions(host_target())
+    return Functions(target_of_eight_lanes())
 
 
 def _agrees(kernel: WeightGradient, images: int, limit: float) -> None:

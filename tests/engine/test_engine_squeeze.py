@@ -6,7 +6,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from engine_world import host_target, outside, program_of, random_inputs, random_weights, relative_error
+from engine_world import (
+    host_target,
+    outside,
+    program_of,
+    random_inputs,
+    random_weights,
+    relative_error,
+    target_of_eight_lanes,
+)
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -112,11 +120,12 @@ def test_any_sizes(
 @pytest.mark.parametrize("exact", [False, True])
 def test_large_maps_and_many_channels(threads: int, exact: bool) -> None:
     """Strips of rows that overlap, several chunks of inputs, Strassen's product."""
-    seen = told(check(squeezed(16, (61, 61), 24, wide=64), threads=threads, exact=exact))
+    how = {"threads": threads, "exact": exact, "target": target_of_eight_lanes()}
+    seen = told(check(squeezed(16, (61, 61), 24, wide=64), **how))
     assert "sums of rows" in seen and "gated weights" in seen and "elementwise" not in seen, seen
-    seen = told(check(squeezed(96, (9, 9), 96, wide=576, after=True), threads=threads, exact=exact))
+    seen = told(check(squeezed(96, (9, 9), 96, wide=576, after=True), **how))
     assert ("strassen" in seen) is (threads == 1 and not exact), seen
-    seen = told(check(squeezed(640, (7, 7), 328), threads=threads, exact=exact))
+    seen = told(check(squeezed(640, (7, 7), 328), **how))
     assert "packed" in seen and "* gate" in seen, seen
 
 
