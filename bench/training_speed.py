@@ -29,6 +29,7 @@ def contestant(kind: str, network: str) -> None:
     """Take a step for each line on stdin, and answer with its seconds."""
     import torch
 
+    from striate.api.number_format import settled
     from striate.models import create
     from striate.training.convolution import own_convolutions
     from striate.training.device import place, usable_cores
@@ -42,7 +43,7 @@ def contestant(kind: str, network: str) -> None:
     torch.set_num_threads(usable_cores())
     module = create(network).train()
     images, labels = torch.randn(BATCH, 3, SIDE, SIDE), torch.randint(0, 1000, (BATCH,))
-    settings = TrainSettings(optimiser="sgd", label_smoothing=0.0)
+    settings = settled(TrainSettings(optimiser="sgd", label_smoothing=0.0), network)
     if kind == "striate":
         where, objective = place(settings), Objective()
         with prepared(where), own_convolutions(module, where):

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from striate.api import mirroring
+from striate.api import mirroring, number_format
 from striate.errors import ArgumentError, RunError, nearest
 from striate.runs import FORMAT, RunFolder, read_json, write_json, writing
 
@@ -110,7 +110,7 @@ def choose(
         fine_tune=start.weights is not None,
         new_head=new_head,
     )
-    settings = TrainSettings.from_json({**advised.to_json(), **given})
+    settings = number_format.settled(TrainSettings.from_json({**advised.to_json(), **given}), start.model)
     suits = preset(dataset, augment)
     small = dataset.kind != "photographs"
     if augment is None and small and not augmentation_pays(settings.epochs):  # see docs/log.md

@@ -165,7 +165,8 @@ class TrainSettings:
 
     precision: PrecisionName = "auto"
     """Number format in convolutions and products; weights stay fp32. ``auto``: bf16 if the chip has it, else
-    fp32. ``tf32`` (10 bits of mantissa) is for tensor cores, from compute capability 8.0."""
+    fp32; ``train`` takes fp32 on a CPU where there are depthwise convolutions. ``tf32`` (10 bits of mantissa)
+    is for tensor cores, from compute capability 8.0."""
 
     memory_format: LayoutName = "auto"
     """Order of the axes in memory; ``auto`` is ``channels_last``."""
