@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
+from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 from unittest.mock import patch
@@ -224,8 +225,11 @@ def test_what_is_no_precision_is_refused(tmp_path: Path) -> None:
 
 
 @pytest.fixture
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is known of the machine; what is found out is forgotten afterwards."""
     monkeypatch.setenv(cache.FOLDER, str(tmp_path / "cache"))
+    trust.trusted_precision.cache_clear()
+    yield
     trust.trusted_precision.cache_clear()
 
 

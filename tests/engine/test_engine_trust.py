@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -16,8 +17,11 @@ from striate.reference import run
 
 
 @pytest.fixture(autouse=True)
-def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def fresh(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Nothing is known of the machine; what is found out is forgotten afterwards."""
     monkeypatch.setenv(cache.FOLDER, str(tmp_path))
+    trust.trusted.cache_clear()
+    yield
     trust.trusted.cache_clear()
 
 
