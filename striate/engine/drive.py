@@ -16,15 +16,15 @@ of each step are taken.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from llvmlite import ir
 
-from striate.engine import cache as disk
 from striate.engine.compiled import DRIVER, FIELDS, KEPT
 from striate.engine.emit import I64, POINTER, VOID, module
 from striate.engine.entry import ALIGNED, LINE
-from striate.engine.machine_code import object_code
+from striate.engine.machine_code import kept_code
 from striate.engine.target import Target
 from striate.engine.volatile import VolatileStore
 
@@ -34,13 +34,8 @@ KERNEL = ir.FunctionType(VOID, [POINTER, I64, I64, I64, POINTER])
 
 
 def driver(target: Target) -> bytes:
-    """Its object code: from the cache, or made now."""
-    name = disk.key(DRIVER, target)
-    code = disk.read(name)
-    if code is None:
-        code = object_code(_module(target), target)
-        disk.write(name, code)
-    return code
+    """Its object code."""
+    return kept_code(DRIVER, target, _module)
 
 
 def _module(target: Target) -> ir.Module:
@@ -91,7 +86,7 @@ def _module(target: Target) -> ir.Module:
     with to.if_then(several):
         to.atomic_rmw("add", meeting, to.load(made, typ=I64), "acq_rel")
         with to.if_then(to.icmp_signed("!=", field(4), _int(0))):
-            _wait(to, meeting, now, give_way)
+            wait_while(to, lambda: to.icmp_signed("<", _counted(to, meeting), now), give_way)
     following = to.add(step, _int(1))
     for phi, first, later in ((step, _int(0), following), (before, _int(0), now)):
         phi.add_incoming(first, start)
@@ -168,19 +163,23 @@ def _shares(mod: ir.Module) -> ir.Function:
     return function
 
 
+def _counted(to: ir.IRBuilder, meeting: Any) -> Any:
+    return to.load_atomic(meeting, "acquire", 8, typ=I64)
+
+
 def _call(to: ir.IRBuilder, code: Any, arguments: list[Any]) -> None:
     to.call(to.inttoptr(code, KERNEL.as_pointer()), arguments)
 
 
-def _wait(to: ir.IRBuilder, arrived: Any, wanted: Any, give_way: Any) -> None:
-    """Until the counter has reached ``wanted``."""
+def wait_while(to: ir.IRBuilder, still: Callable[[], Any], give_way: Any) -> None:
+    """Until ``still``, written anew for every turn, is false."""
     before, spin = to.block, to.append_basic_block("spin")
     idle, there = to.append_basic_block("idle"), to.append_basic_block("there")
     to.branch(spin)
     to.position_at_end(spin)
     turns = to.phi(I64)
     turns.add_incoming(_int(0), before)
-    to.cbranch(to.icmp_signed("<", to.load_atomic(arrived, "acquire", 8, typ=I64), wanted), idle, there)
+    to.cbranch(still(), idle, there)
     to.position_at_end(idle)
     pause(to)
     with to.if_then(to.icmp_signed(">", turns, _int(SPINS))):

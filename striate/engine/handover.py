@@ -14,14 +14,17 @@ from __future__ import annotations
 
 import ctypes
 from functools import cache
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.engine import cache as disk
 from striate.engine.entry import GIVE_WAY, LINE
-from striate.engine.machine_code import Library, object_code
+from striate.engine.machine_code import Library, kept_code
 from striate.engine.target import Target
+
+if TYPE_CHECKING:
+    from llvmlite import ir
 
 ATTEND, HAND_OVER = "striate_attend", "striate_hand_over"  # names in object code
 ASLEEP, WAITING, CLAIMED = 0, 1, 2
@@ -64,11 +67,9 @@ def mailbox() -> Numbers:
 
 @cache
 def _library(target: Target) -> Library:
-    name = disk.key(HAND_OVER, target)
-    code = disk.read(name)
-    if code is None:
+    def made(target: Target) -> ir.Module:
         from striate.engine.handover_code import handover_module
 
-        code = object_code(handover_module(target), target)
-        disk.write(name, code)
-    return Library([code], target)
+        return handover_module(target)
+
+    return Library([kept_code(HAND_OVER, target, made)], target)

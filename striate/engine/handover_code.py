@@ -8,7 +8,7 @@ from typing import Any
 
 from llvmlite import ir
 
-from striate.engine.drive import SPINS, pause
+from striate.engine.drive import pause, wait_while
 from striate.engine.emit import I32, I64, POINTER, VOID, module
 from striate.engine.handover import ASLEEP, ATTEND, CLAIMED, HAND_OVER, WAITING
 from striate.engine.target import Target
@@ -95,7 +95,10 @@ def _hand_over(mod: ir.Module) -> None:
         _leave_there(to, box, block)
     _call(to, drive, DRIVE, [to.inttoptr(own, POINTER)])
     with _every(to, workers) as worker:
-        _until_done(to, *pair(worker), give_way)
+        box, block = pair(worker)
+        wait_while(
+            to, lambda: to.icmp_signed("==", to.load_atomic(box, "acquire", 8, typ=I64), block), give_way
+        )
     to.ret(_int(1))
 
 
@@ -114,25 +117,6 @@ def _every(to: ir.IRBuilder, workers: Any) -> Iterator[Any]:
     worker.add_incoming(to.add(worker, _int(1)), to.block)
     to.branch(head)
     to.position_at_end(end)
-
-
-def _until_done(to: ir.IRBuilder, box: Any, block: Any, give_way: Any) -> None:
-    """Until the worker waits again."""
-    before, look = to.block, to.append_basic_block("look")
-    busy, done = to.append_basic_block("busy"), to.append_basic_block("done")
-    to.branch(look)
-    to.position_at_end(look)
-    turn = to.phi(I64)
-    turn.add_incoming(_int(0), before)
-    found = to.load_atomic(box, "acquire", 8, typ=I64)
-    to.cbranch(to.icmp_signed("==", found, block), busy, done)
-    to.position_at_end(busy)
-    pause(to)
-    with to.if_then(to.icmp_signed(">", turn, _int(SPINS))):
-        _call(to, give_way, GIVE_WAY, [])
-    turn.add_incoming(to.add(turn, _int(1)), to.block)
-    to.branch(look)
-    to.position_at_end(done)
 
 
 def _leave_there(to: ir.IRBuilder, box: Any, value: Any) -> None:

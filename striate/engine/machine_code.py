@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import os
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import cache
 from typing import TYPE_CHECKING
 
 import llvmlite.binding as llvm
 
+from striate.engine import cache as disk
 from striate.engine.target import Target
 
 if TYPE_CHECKING:
@@ -41,6 +42,16 @@ def object_code(mod: ir.Module | str, target: Target) -> bytes:
     with _LOCK:
         machine = target_machine(target)
         return bytes(machine.emit_object(_optimised(mod, machine)))
+
+
+def kept_code(name: str, target: Target, make: Callable[[Target], ir.Module]) -> bytes:
+    """The object code of the module that is made: from the cache on disk, or made now."""
+    key = disk.key(name, target)
+    code = disk.read(key)
+    if code is None:
+        code = object_code(make(target), target)
+        disk.write(key, code)
+    return code
 
 
 def assembly(mod: ir.Module, target: Target) -> str:

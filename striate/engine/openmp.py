@@ -14,9 +14,8 @@ import ctypes
 import numpy as np
 from llvmlite import ir
 
-from striate.engine import cache as disk
 from striate.engine.emit import I32, I64, POINTER, VOID, module
-from striate.engine.machine_code import Library, object_code
+from striate.engine.machine_code import Library, kept_code
 from striate.engine.target import Target
 
 SHARE = "striate_share"
@@ -27,12 +26,7 @@ class OpenMP:
     """``functions``: the addresses of NAMES."""
 
     def __init__(self, functions: tuple[int, ...], target: Target) -> None:
-        name = disk.key(SHARE, target)
-        code = disk.read(name)
-        if code is None:
-            code = object_code(_module(target), target)
-            disk.write(name, code)
-        self._library = Library([code], target)
+        self._library = Library([kept_code(SHARE, target, _module)], target)
         self._share = self._library.address(SHARE)
         number = ctypes.c_uint
         kind = ctypes.CFUNCTYPE(None, ctypes.c_void_p, ctypes.c_void_p, number, number)
