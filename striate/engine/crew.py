@@ -12,6 +12,7 @@ from collections.abc import Callable
 
 from striate.engine.handover import ASLEEP, WAITING, Handover, Numbers, mailbox
 from striate.engine.places import here, keep_off
+from striate.engine.uninterrupted import uninterrupted
 
 Job = Callable[[int, int], object]  # (which hand, of how many)
 
@@ -59,15 +60,14 @@ class Crew:
         for box in post.mailboxes[: hands - 1]:
             box[0] = ASLEEP  # whoever waits goes, to be woken
         post.job = lambda number, _: job(number, hands)
-        called = 0
-        try:
+        with uninterrupted():
             for go in post.go[: hands - 1]:
                 go.release()
-                called += 1
-            job(0, hands)
-        finally:
-            for _ in range(called):
-                post.done.acquire()
+            try:
+                job(0, hands)
+            finally:
+                for _ in range(hands - 1):
+                    post.done.acquire()
 
     def told(self, blocks: list[int]) -> Numbers:
         """For ``hand_over``: addresses of what ``drive`` is told, one for each hand."""

@@ -77,7 +77,7 @@ class Program:
         """A lock and workers of this process."""
         self._lock = threading.Lock()
         self._crew = Crew(partial(Handover, self.target, self.loaded.addresses[DRIVER]))
-        self._meeting[:] = 0  # a child may be forked in the middle of a call
+        self._meeting[:], self._shorts = 0, {}  # a child may be forked in a call, and has no workers yet
 
     def __call__(self, inputs: Mapping[str, Array], outputs: Sequence[str]) -> tuple[Array, ...]:
         """The outputs for these inputs, one array each, the first axis being the images."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import ctypes
+import multiprocessing
+import signal
 import threading
 import time
 from functools import partial
@@ -140,3 +142,62 @@ def test_the_machine_code_is_made_for_other_processors() -> None:
     text = assembly(handover_module(LEVELS["neon"]), LEVELS["neon"])
     assert "yield" in text
     assert "striate_attend" in text
+
+
+def test_a_forked_child_has_workers_of_its_own() -> None:
+    one, two, x = small_network()
+    x = np.concatenate([x] * 4)
+    assert two._work * len(x) >= WORTH_SHARING
+    expected = one.answer(x)[0]
+    for _ in range(3):
+        assert np.array_equal(two.answer(x)[0], expected)
+    context = multiprocessing.get_context("fork")
+    answers = context.SimpleQueue()
+    child = context.Process(target=lambda: answers.put([two.answer(x)[0], two.answer(x)[0]]))
+    child.start()
+    child.join(60)
+    alive = child.is_alive()
+    if alive:
+        child.kill()
+    assert not alive and child.exitcode == 0
+    for found in answers.get():
+        assert np.array_equal(found, expected)
+
+
+def test_a_call_after_an_interrupt() -> None:
+    """SIGINT at any step of a call: the next call answers."""
+    one, two, x = small_network()
+    x = np.concatenate([x] * 4)
+    expected, main, ended = one.answer(x)[0], threading.main_thread(), threading.Event()
+
+    def interrupt() -> None:
+        for number in range(60):
+            time.sleep(0.002 + 0.0003 * (number % 7))
+            if not ended.is_set():
+                signal.pthread_kill(main.ident or 0, signal.SIGINT)
+        ended.set()
+
+    def raise_inside(number: int, frame: object) -> None:
+        if inside:
+            inside.clear()
+            raise KeyboardInterrupt
+
+    inside: list[int] = []
+    interrupted, sender = 0, threading.Thread(target=interrupt)
+    before = signal.signal(signal.SIGINT, raise_inside)
+    try:
+        sender.start()
+        while not ended.is_set():
+            try:
+                inside.append(1)
+                two.answer(x)
+                inside.clear()
+            except KeyboardInterrupt:
+                interrupted += 1
+            time.sleep(0.0007)  # others fall asleep, and are woken by the next call
+        sender.join()
+    finally:
+        ended.set()
+        signal.signal(signal.SIGINT, before)
+    assert interrupted > 5
+    assert np.array_equal(two.answer(x)[0], expected)
