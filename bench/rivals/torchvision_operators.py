@@ -5,9 +5,9 @@ files expect two to be declared.
 """
 
 import torch
-from torch.library import Library
+from torch import library
 
-_DECLARED = Library("torchvision", "FRAGMENT")  # holds the declarations as long as it lives
+_DECLARED = library.Library("torchvision", "FRAGMENT")  # holds the declarations as long as it lives
 
 
 def declare() -> None:

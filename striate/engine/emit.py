@@ -260,10 +260,12 @@ class Emitter(ir.IRBuilder):  # type: ignore[misc]  # llvmlite has no types
         return self.shuffle_vector(a, b, mask)
 
     def intrinsic(self, name: str, *values: Any) -> Any:
-        kind, full = values[0].type, f"{name}.v{values[0].type.count}f32"
+        return self.named(f"{name}.v{values[0].type.count}f32", values[0].type, *values)
+
+    def named(self, full: str, kind: Any, *values: Any) -> Any:
+        """A call of LLVM's function of that name, which a module declares once; ``kind``: of the result."""
         taken = ir.FunctionType(kind, [value.type for value in values])
-        function = self.mod.globals.get(full) or ir.Function(self.mod, taken, full)
-        return self.call(function, values)
+        return self.call(self.mod.globals.get(full) or ir.Function(self.mod, taken, full), values)
 
     def multiply_add(self, a: Vector, b: Vector, c: Vector) -> Vector:
         """a * b + c; without the instruction, in two roundings."""

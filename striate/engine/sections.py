@@ -55,9 +55,8 @@ def _cheapest(plan: Plan, steps: Sequence[Step], first: int, settings: Settings)
         if number and steps[number - 1].part.wait:
             here = first + number
             crossing = [name for name, (start, end) in spans if start < here <= end]
-            cut = (
-                begin + 8 * sum(plan.sizes[name] for name in crossing) / core(settings.target).memory
-            )  # written and read
+            travels = 8 * sum(plan.sizes[name] for name in crossing)  # bytes, written and read
+            cut = begin + travels / core(settings.target).memory
             other = min(kinds, key=best.__getitem__)
             before |= {kind: other for kind in kinds if best[other] + cut < best[kind]}
             best = {kind: best[old] + (cut if old != kind else 0) for kind, old in before.items()}
@@ -84,9 +83,8 @@ def _step_cycles(plan: Plan, step: Step, kind: Kind, settings: Settings) -> floa
         if not operand.shared:
             size = _part_of(plan, step.part.values[operand.name], operand.size)
             read, written = (read, written + size) if operand.name == "target" else (read + size, written)
-    waits = (
-        4 * (read + 2 * written) / core(machine).rate(4 * images * (read + written))
-    )  # what is written is read before
+    travels = 4 * (read + 2 * written)  # what is written is read before
+    waits = travels / core(machine).rate(4 * images * (read + written))
     weights = once(kernel, machine) / images
     if own or threads == 1:
         return waits + weights + CALL / images

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+from striate import ops
 from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
 from striate.engine.kernels.tile import winograd_schemes
@@ -49,6 +50,16 @@ def chain(*words: Op, shape: tuple[int, ...]) -> Graph:
         nodes.append(Node(f"n{number}", op, (before,), weights))
         before = f"n{number}"
     return Graph({"x0": ("N", *shape)}, tuple(nodes), (before,))
+
+
+def residual(channels: int, size: tuple[int, int]) -> Graph:
+    """A 1x1 convolution, to which its input is added."""
+    nodes = (
+        Node("conv", ops.Conv2d(channels, channels, 1), ("x0",), {"weight": "w", "bias": "b"}),
+        Node("sum", ops.Add(), ("conv", "x0"), {}),
+        Node("end", ops.ReLU(), ("sum",), {}),
+    )
+    return Graph({"x0": ("N", channels, *size)}, nodes, ("end",))
 
 
 def random_weights(graph: Graph, seed: int = 0) -> Weights:

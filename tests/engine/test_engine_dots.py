@@ -9,7 +9,7 @@ from unittest.mock import patch
 import numpy as np
 import pytest
 from dots_world import INSTRUCTION, MACHINE, WITH, Forced, compare
-from engine_world import chain, one_word, random_inputs
+from engine_world import chain, one_word, random_inputs, residual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -61,13 +61,7 @@ def test_products_of_any_size(
 
 
 def test_a_residual_is_added_once_although_channels_come_in_pieces() -> None:
-    weights = {"weight": "w", "bias": "b"}
-    nodes = (
-        Node("conv", ops.Conv2d(144, 144, 1), ("x0",), weights),
-        Node("sum", ops.Add(), ("conv", "x0"), {}),
-        Node("end", ops.ReLU(), ("sum",), {}),
-    )
-    graph = Graph({"x0": ("N", 144, 5, 7)}, nodes, ("end",))
+    graph = residual(144, (5, 7))
     with small:
         step = compare(graph, "packed", 3, threads=2)
     assert step.part.kernel.chunks > 2  # type: ignore[union-attr]

@@ -6,7 +6,7 @@ from dataclasses import replace
 from unittest.mock import patch
 
 import pytest
-from engine_world import chain, compare, one_word, random_weights
+from engine_world import chain, compare, one_word, random_weights, residual
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -18,7 +18,6 @@ from striate.engine.kernels.core import WHOLE
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.target import LEVELS, usable
-from striate.graph.graph import Graph, Node
 
 always = patch.object(recipe_convolution, "pays", lambda *_: True)
 # a few channels, a few pixels at a time
@@ -60,13 +59,7 @@ def test_any_size(
 
 
 def test_a_residual_is_added_once_although_channels_come_in_pieces() -> None:
-    weights = {"weight": "w", "bias": "b"}
-    nodes = (
-        Node("conv", ops.Conv2d(40, 40, 1), ("x0",), weights),
-        Node("sum", ops.Add(), ("conv", "x0"), {}),
-        Node("end", ops.ReLU(), ("sum",), {}),
-    )
-    graph = Graph({"x0": ("N", 40, 5, 7)}, nodes, ("end",))
+    graph = residual(40, (5, 7))
     with always, small:
         program = compare(graph, 3, threads=2)
     (step,) = program.plan.steps

@@ -78,11 +78,14 @@ def bounded(to: Emitter, x: Vector, low: float | None, high: float | None) -> Ve
     return x if high is None else to.smaller(to.constant(high), x)
 
 
-def polynomial(to: Emitter, x: Vector, coefficients: Sequence[float]) -> Vector:
-    """c0 + c1 x + c2 x^2 + ..., by Horner's rule."""
-    result = to.constant(coefficients[-1])
+def polynomial(
+    to: Emitter, x: Vector, coefficients: Sequence[float], number: Callable[[float], Vector] | None = None
+) -> Vector:
+    """c0 + c1 x + c2 x^2 + ..., by Horner's rule. ``number``: writes a coefficient; None: a constant."""
+    number = number or to.constant
+    result = number(coefficients[-1])
     for coefficient in reversed(coefficients[:-1]):
-        result = to.multiply_add(result, x, to.constant(coefficient))
+        result = to.multiply_add(result, x, number(coefficient))
     return result
 
 
@@ -135,7 +138,7 @@ def _two_to(to: Emitter, t: Vector) -> Vector:
     t = bounded(to, t, -126, 128)
     sum_ = to.fadd(t, to.distant(_ROUND))
     f = to.fsub(t, to.fsub(sum_, to.distant(_ROUND)))
-    fraction = _horner(to, f, _POWER_OF_TWO)
+    fraction = polynomial(to, f, _POWER_OF_TWO, to.distant)
     fraction = to.multiply_add(fraction, f, to.constant(1))
     integers = ir.VectorType(I32, to.lanes)
     n = to.shl(to.bitcast(sum_, integers), ir.Constant(integers, [ir.Constant(I32, 23)] * to.lanes))
@@ -146,23 +149,13 @@ def _two_to_scaled(to: Emitter, t: Vector) -> Vector:
     """2^t in seven instructions of AVX-512: one takes the next lower integer off (and 0 is left of infinity),
     one scales by two to that integer, up to infinity and down to 0."""
     f = _masked(to, "reduce", t, ir.Constant(I32, 1))
-    return _masked(to, "scalef", _horner(to, f, _POWER_OF_TWO_ABOVE), t)
+    return _masked(to, "scalef", polynomial(to, f, _POWER_OF_TWO_ABOVE, to.distant), t)
 
 
 def _masked(to: Emitter, name: str, *operands: Any) -> Vector:
     """An instruction of AVX-512, on all lanes, with the rounding that is set."""
-    full, everywhere = f"llvm.x86.avx512.mask.{name}.ps.512", ir.Constant(ir.IntType(16), -1)
-    given = (*operands, to.constant(0), everywhere, ir.Constant(I32, 4))
-    kind = ir.FunctionType(to.vector, [value.type for value in given])
-    return to.call(to.mod.globals.get(full) or ir.Function(to.mod, kind, full), given)
-
-
-def _horner(to: Emitter, x: Vector, coefficients: Sequence[float]) -> Vector:
-    """A polynomial whose coefficients need not be at hand."""
-    result = to.distant(coefficients[-1])
-    for coefficient in reversed(coefficients[:-1]):
-        result = to.multiply_add(result, x, to.distant(coefficient))
-    return result
+    how = to.constant(0), ir.Constant(ir.IntType(16), -1), ir.Constant(I32, 4)
+    return to.named(f"llvm.x86.avx512.mask.{name}.ps.512", to.vector, *operands, *how)
 
 
 def tanh(to: Emitter, x: Vector) -> Vector:

@@ -11,8 +11,6 @@ have it were not at hand.
 
 from __future__ import annotations
 
-from typing import Any
-
 from llvmlite import ir
 
 from striate.engine.emit import F32, Emitter, Vector
@@ -40,21 +38,16 @@ def dot(to: Emitter, a: Vector, b: Vector, c: Vector) -> Vector:
     """c + a * b, for both halves of the words of a and b."""
     halves = ir.VectorType(BF16, 2 * to.lanes)
     factors = (to.bitcast(words, halves) for words in (a, b))
-    return _call(to, f"dpbf16ps.{32 * to.lanes}", to.vector, c, *factors)
+    return to.named(f"{ROOT}.dpbf16ps.{32 * to.lanes}", to.vector, c, *factors)
 
 
 def halved(to: Emitter, value: Vector) -> Vector:
     """The values of a vector rounded to bf16, as words: half a vector."""
-    found = _call(to, f"cvtneps2bf16.{32 * to.lanes}", ir.VectorType(BF16, to.lanes), value)
+    found = to.named(f"{ROOT}.cvtneps2bf16.{32 * to.lanes}", ir.VectorType(BF16, to.lanes), value)
     return to.bitcast(found, ir.VectorType(F32, to.lanes // 2))
 
 
 def joined(to: Emitter, lower: Vector, upper: Vector) -> Vector:
     """The values of two vectors rounded to bf16, as the words of one."""
     halves = ir.VectorType(BF16, 2 * to.lanes)
-    return to.bitcast(_call(to, f"cvtne2ps2bf16.{32 * to.lanes}", halves, upper, lower), to.vector)
-
-
-def _call(to: Emitter, name: str, kind: ir.VectorType, *values: Any) -> Any:
-    full, taken = f"{ROOT}.{name}", ir.FunctionType(kind, [value.type for value in values])
-    return to.call(to.mod.globals.get(full) or ir.Function(to.mod, taken, full), values)
+    return to.bitcast(to.named(f"{ROOT}.cvtne2ps2bf16.{32 * to.lanes}", halves, upper, lower), to.vector)
