@@ -31,7 +31,7 @@ from striate.api.extras import require_train
 from striate.api.folds import begin_folds, carry_out_folds, of_first_fold
 from striate.api.likeness import choice_of, differences, refuse_both
 from striate.api.reopening import open_as, refuse_other_images, settings_of
-from striate.api.run import Run
+from striate.api.run import Run, report
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
 from striate.api.tuning import tune as measured_choice
@@ -109,8 +109,7 @@ def train(
     if like is not None:
         others: dict[str, object] = {"model": model != AUTO, "image_size": image_size, "skip_bad": skip_bad}
         others |= {"task": task, "root": root, "augment": augment, "budget": budget, "activation": activation}
-        others["tune"] = tune
-        refuse_both({**others, "weights": weights, "augmentation": augmentation})
+        refuse_both({**others, "tune": tune, "weights": weights, "augmentation": augmentation})
         return _train_like(RunFolder.open(Path(like)), data, folds, run, settings, listeners)
     size = parse_size(image_size)
     start = start_from(model, weights, keep_size=size is not None, activation=activation)  # may refuse
@@ -170,8 +169,7 @@ def _train_like(
     from striate.training.distributed import joined
 
     with joined() as team:
-        listeners = listeners if team.leads else ()
-        chosen = choice_of(known, settings)
+        listeners, chosen = listeners if team.leads else (), choice_of(known, settings)
         read = {name: value for name, value in settings_of(known)["data"].items() if name != "fold"}
         about = read_record(known.data, preprocessing=dict, classes=list)
         dataset = open_as(of_first_fold(read, folds), about, data, listeners)
@@ -242,8 +240,8 @@ def begin(
 def resume(run: str | Path, data: str | Path | None = None, *, listeners: Sequence[Listener] = ()) -> Run:
     """Continue a run from its newest good checkpoint to the same final weights as if it had never stopped.
 
-    A finished run is returned as it is; without a checkpoint it starts again. ``data`` is where the images
-    are now, if they have moved. Raises RunError when they are not the images that the run began with.
+    A finished run is returned as it is, with its report; without a checkpoint it starts again. ``data``:
+    where the images are now. Raises RunError when they are not the images that the run began with.
     """
     require_train("training")
     with collecting_seldom(imports_only=True):
@@ -272,6 +270,8 @@ def _began(folder: RunFolder, *, resume: bool) -> dict[str, Any]:
     """What stands in the folder of a run that begins or goes on, for the processes that cannot see it."""
     folds = folder.fold(1).path.exists()  # an earlier version gave them no bundle: it is made now
     finished = Run(folder.path).finished and (not folds or folder.bundle.exists())
+    if finished and not folder.report.exists():  # it was stopped after its last number
+        report(folder.path)
     about = None if finished else read_record(folder.data, preprocessing=dict, classes=list, fingerprint=str)
     if resume and not finished:
         folder.sweep()

@@ -55,14 +55,15 @@ def main() -> None:
     """Run the command line, and leave with its exit code.
 
     A launcher of several processes starts all again when one fails. An answer is no failure: it is left in a
-    file, the verdict, and processes that find one there when they are started again go at once.
+    file, the verdict, and processes that find one there when they are started again go at once. To be
+    stopped is no answer: the launcher stops the rest when one was killed, and knows when it was stopped.
     """
     verdict = Path(os.environ[VERDICT]) if VERDICT in os.environ else None
     if verdict is not None and verdict.exists():
         sys.exit(0)
     code = _run()
     gc.freeze()  # Python's last search for cycles, over all of torch, would find nothing and take a second
-    if verdict is not None and code not in (0, _LEFT_ALONE):
+    if verdict is not None and code not in (0, INTERRUPTED, _LEFT_ALONE):
         verdict.write_text(str(code))
     sys.exit(1 if code == _LEFT_ALONE else code)
 

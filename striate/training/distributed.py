@@ -19,6 +19,7 @@ from typing import Any
 
 import torch
 from torch import distributed as dist
+from torch.distributed.nn import functional as _defaults_without_a_group  # noqa: F401 (see _join)
 
 from striate.errors import VERDICT, ArgumentError, LeftAloneError, StriateError
 from striate.training.team import Group, Team, local_processes
@@ -62,6 +63,11 @@ def joined() -> Iterator[Team]:
 
 
 def _join() -> None:
+    """Join the others.
+
+    torch.distributed.nn is imported before: its functions have the group of the moment as a default, and
+    would keep ours, with its threads, beyond the end of Python. One that then drops its last tensor aborts.
+    """
     address, port = os.environ.get("MASTER_ADDR", "localhost"), os.environ.get("MASTER_PORT", "29500")
     _refuse_too_few_gpus()
     if "GLOO_SOCKET_IFNAME" not in os.environ:

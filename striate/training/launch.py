@@ -61,6 +61,8 @@ def launch(processes: int, max_restarts: int, words: Sequence[str]) -> int:
             _, failure = error.get_first_failure()
             if _code(verdict, otherwise=0):
                 return _code(verdict, otherwise=0)
+            if failure.exitcode == INTERRUPTED:  # somebody stopped the processes, and not us
+                return INTERRUPTED
             raise TrainingError(
                 "Every process of a training must live until its end, and number "
                 f"{failure.local_rank} was ended ({_how(failure.exitcode)}): continue with striate train "

@@ -22,7 +22,7 @@ from striate.api import finish, training
 from striate.api.stages import Noted
 from striate.cli import main
 from striate.data import frame
-from striate.errors import StriateError
+from striate.errors import VERDICT, StriateError
 from striate.report import page
 from striate.runs import RunFolder
 from striate.training import evaluate as evaluation
@@ -84,10 +84,12 @@ def test_stopped_anywhere(
     before = signal.getsignal(number)
     with monkeypatch.context() as patch:
         patch.setattr(owner, name, stopped)
+        patch.setenv(VERDICT, str(tmp_path / "verdict"))
         code, said = striate(monkeypatch, capsys, "train", pictures, "--run", tmp_path / "run", "--epochs", 2,
                              "--threads", 1)  # fmt: skip
     signal.signal(number, before)
     assert code == 130 and "Traceback" not in said
+    assert not (tmp_path / "verdict").exists()  # a launcher that stopped us starts us again
     run = tmp_path / "run"
     assert list(run.rglob(".*.part")) == []
     if place in ("reading", "building"):
@@ -95,7 +97,7 @@ def test_stopped_anywhere(
         return
     assert f"striate train --resume {run}" in said
     again = api.resume(run)
-    assert again.finished and same_weights(run, undisturbed)
+    assert again.finished and same_weights(run, undisturbed) and (run / "report.html").exists()
 
 
 @pytest.mark.long
