@@ -41,6 +41,14 @@ def test_few_channels_ask_for_shorter_vectors_and_many_do_not() -> None:
     assert not suits(wide, (3, 20, 20), WIDE, SLIM)
 
 
+def test_exponentials_are_weighed_against_idle_lanes() -> None:
+    def narrow(activation: ops.Activation) -> Graph:
+        return chain(ops.Conv2d(16, 24, 1), activation, ops.Conv2d(24, 64, 1), shape=(16, 8, 8))
+
+    for activation, short in ((ops.ReLU(), True), (ops.HardSwish(), True), (ops.SiLU(), False)):
+        assert suits(narrow(activation), (16, 8, 8), WIDE, SLIM) is short, activation
+
+
 def test_which_processors_have_shorter_vectors_as_fast() -> None:
     for cpu in HALVING:
         other = shorter(replace(WIDE, cpu=cpu))
