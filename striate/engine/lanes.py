@@ -32,8 +32,8 @@ def with_idle(graph: Graph, size: tuple[int, ...], lanes: int) -> int:
 
 
 def _known(graph: Graph, size: tuple[int, ...]) -> dict[str, Derived]:
-    whole = ("N", *size)
-    return {name: Derived((shape,)) for name, shape in inputs_of(graph, whole).items()} | derive(graph, whole)
+    one = (1, *size)
+    return {name: Derived((shape,)) for name, shape in inputs_of(graph, one).items()} | derive(graph, one)
 
 
 def _with_idle(graph: Graph, known: dict[str, Derived], lanes: int) -> int:
@@ -49,4 +49,5 @@ def _with_idle(graph: Graph, known: dict[str, Derived], lanes: int) -> int:
 def _exponentials(graph: Graph, known: dict[str, Derived]) -> int:
     """Values of one image that go through one."""
     long = Sigmoid | Tanh | ELU | SELU | GELU | SiLU | Softmax | LogSoftmax
-    return sum(prod(known[node.name].shape[1:]) for node in graph if isinstance(node.op, long))
+    shapes = [known[node.name].shape for node in graph if isinstance(node.op, long)]
+    return sum(prod(int(axis) for axis in shape) for shape in shapes)

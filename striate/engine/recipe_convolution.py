@@ -24,7 +24,7 @@ from striate.engine.kernels.panels import product_tiles
 from striate.engine.kernels.rounding import Rounded, in_words
 from striate.engine.kernels.storage import BF16, DOTS, FP32, Storage
 from striate.engine.kernels.strassen import Strassen, strassen
-from striate.engine.kernels.tile import OUTPUTS, direct_tiles, images_together, winograd_kinds
+from striate.engine.kernels.tile import direct_tiles, images_together, sizes, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform
 from striate.engine.layout import Frame, Layout
@@ -186,14 +186,12 @@ class Convolution(Recipe):
         self, source: Layout, target: Layout, finish: Finish, pool: int = 1
     ) -> tuple[bool, list[Scheme]]:
         """Winograd's forms for this convolution, and whether the first of them is estimated to pay."""
-        taps, stride = self.window.kernel[0], self.window.stride[0]
-        plain = Window((taps, taps), (stride, stride), before=self.window.before)
-        if self.settings.exact or self.groups > 1 or self.window != plain or (taps, stride) not in OUTPUTS:
+        if self.settings.exact or self.groups > 1 or not sizes(self.window):
             return False, []
         if source.lanes == 1:
             source = replace(source, lanes=2 ** (source.channels - 1).bit_length())
         machine = self.settings.target
-        pays, kinds = winograd_kinds(source, target, plain, machine, pool, self.settings.threads)
+        pays, kinds = winograd_kinds(source, target, self.window, machine, pool, self.settings.threads)
         return pays, [replace(scheme, finish=finish) for scheme in kinds]
 
     def _winograd(self, scheme: Scheme, source: Layout, values: Mapping[str, str], pack: Pack) -> Form:
@@ -208,7 +206,7 @@ class Convolution(Recipe):
         if scheme.chunks > 1:
             parts = [*first, Part(Tiles(scheme), given | rest, memory=own)]
         else:
-            memory = {"transformed": scheme.n**2 * scheme.v_step}
+            memory = {"transformed": scheme.positions * scheme.v_step}
             transform = Part(Transform(scheme), given, memory=own | memory)
             product = Part(
                 Product(scheme, images_together(scheme, self.settings.target)), rest, memory=memory

@@ -134,7 +134,7 @@ def _(kernel: Product, machine: Target) -> float:
     size = 4 * scheme.operands()[0].size
     if not scheme.fresh:
         return HIDDEN * size / core(machine).rate(size)
-    vectors = scheme.source.channels * scheme.groups * scheme.tile[1] * scheme.n**2
+    vectors = scheme.source.channels * scheme.groups * scheme.tile[1] * scheme.positions
     return size / core(machine).rate(size) + vectors * FRESH
 
 

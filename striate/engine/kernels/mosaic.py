@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cache, cached_property
 from itertools import product
 
-from striate.engine.kernels.toom_cook import Filtering, filtering, part
+from striate.engine.kernels.toom_cook import Filtering, part
 
 
 @dataclass(frozen=True)
@@ -25,6 +25,20 @@ class Run:
     first: int
     count: int
     all: bool
+
+
+@dataclass(frozen=True)
+class Region:
+    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on, of
+    tiles from number ``tile`` on, in so many ``turns``."""
+
+    first: tuple[int, int]
+    rows: int
+    columns: int
+    turns: int
+    phase: int = 0
+    phases: int = 1
+    tile: int = 0
 
 
 @dataclass(frozen=True)
@@ -65,20 +79,21 @@ class Kind:
 
 @dataclass(frozen=True)
 class Mosaic:
-    """Of ``size`` outputs (rows, columns), by tiles of ``form``."""
+    """Of ``size`` outputs (rows, columns), by tiles of ``forms`` (down, across)."""
 
     size: tuple[int, int]
-    form: Filtering
+    forms: tuple[Filtering, Filtering]
 
     @cached_property
     def _axes(self) -> tuple[list[Side], list[Side]]:
         """Along each axis the large tiles and, if they leave something, the last."""
-        m, found = self.form.outputs, []
-        for size in self.size:
+        found = []
+        for size, form in zip(self.size, self.forms, strict=True):
+            m = form.outputs
             count, rest = divmod(size, m)
-            sides = [Side(self.form, tuple(range(self.form.size)), 0, m, count)] if count else []
+            sides = [Side(form, tuple(range(form.size)), 0, m, count)] if count else []
             if rest:
-                sides.append(Side(*part(self.form, rest), count * m, m, 1, whole=False))
+                sides.append(Side(*part(form, rest), count * m, m, 1, whole=False))
             found.append(sides)
         return found[0], found[1]
 
@@ -97,7 +112,7 @@ class Mosaic:
 
     def runs(self, axis: int) -> Iterator[Run]:
         """All positions along an axis."""
-        size, last = self.form.size, self._axes[axis][-1]
+        size, last = self.forms[axis].size, self._axes[axis][-1]
         few = len(last.positions)
         if last.whole or few == size:
             yield Run(0, size, True)
@@ -126,7 +141,4 @@ class Mosaic:
 ORDER = [(True, False), (True, True), (False, True), (False, False)]  # whole rows, whole columns
 
 
-@cache
-def mosaic(size: tuple[int, int], outputs: int, taps: int, whole: bool) -> Mosaic:
-    """By tiles of ``filtering(outputs, taps, whole)``."""
-    return Mosaic(size, filtering(outputs, taps, whole))
+mosaic = cache(Mosaic)

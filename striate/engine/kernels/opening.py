@@ -88,7 +88,7 @@ class Opening(Kernel):
     @property
     def scratch(self) -> int:
         scheme = self.scheme
-        return scheme.n**2 * (scheme.v_step + scheme.m_step) + self.tile[1] * scheme.source.block
+        return scheme.positions * (scheme.v_step + scheme.m_step) + self.tile[1] * scheme.source.block
 
     @property
     def multiply_adds(self) -> int:
@@ -115,13 +115,13 @@ class Opening(Kernel):
 
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
-        size, held = scheme.n**2 * scheme.v_step, scheme.n**2 * scheme.m_step
+        size, held = scheme.positions * scheme.v_step, scheme.positions * scheme.m_step
         v, m = to.part(work.scratch, 0, size), to.part(work.scratch, size, held)
         strip = to.part(work.scratch, size + held, self.tile[1] * scheme.source.block)
         line, part = to.divide(work.unit, self.parts)
-        wide = scheme.together * scheme.kept
+        wide = scheme.together * scheme.kept[1]
         left = to.least(to.times(part, wide), scheme.target.width - wide)
-        top = to.least(to.times(line, scheme.kept), scheme.target.height - scheme.kept)
+        top = to.least(to.times(line, scheme.kept[0]), scheme.target.height - scheme.kept[0])
         y, x = to.times(top, scheme.pool), to.times(left, scheme.pool)
         run, (forth,) = self._run(work), scheme.transforms(work, f"{self.symbol}_in", near=True)
         groups, q = -(-self.whole.blocks // self.tile[1]), self.tile[1]
@@ -131,7 +131,7 @@ class Opening(Kernel):
             first = to.least(to.times(group, q), self.whole.blocks - q)
             with to.loop(q) as i:
                 self._transform(to, forth, (strip, to.times(i, scheme.source.block)), v, to.plus(first, i))
-        make_outputs(work, scheme, v, m, lambda t, _: (top, to.plus(left, to.times(t, scheme.kept))))
+        make_outputs(work, scheme, v, m, lambda t, _: (top, to.plus(left, to.times(t, scheme.kept[1]))))
 
     def _run(self, work: Work) -> Emitter:
         """P pixels of a row and Q vectors: a function (image, weights, bias, strip)."""
@@ -225,7 +225,7 @@ def opening(
     """
     found: list[tuple[float, Opening]] = []
     for plain in winograd_schemes(whole, target, windows[1], machine, pool):
-        if plain.fresh or plain.chunks == 1 or plain.together * plain.kept > target.width:
+        if plain.fresh or plain.chunks == 1 or plain.together * plain.kept[1] > target.width:
             continue
         strip = Layout(whole.channels, plain.m, plain.m * plain.together, whole.lanes, (1, 1, 1, 1))
         scheme = replace(plain, source=strip, finish=finishes[0], after=finishes[1])

@@ -27,6 +27,7 @@ NEARLY = 1.1  # times the least estimate: so near, weights transformed in a call
 CLOSE = 768  # input channels, at most, of tiles of 6 x 6: their error is twice that of 4 x 4
 # outputs of a tile each way, by kernel size and stride: of at most seven points, and one at infinity
 OUTPUTS = {(3, 1): (6, 4, 2), (5, 1): (2,), (3, 2): (4, 2), (5, 2): (4, 2), (7, 2): (3, 2)}
+IN_LINE = {3: (6, 4, 2), 5: (4, 2), 7: (2,)}  # of a kernel along one axis, of stride 1
 MOST_TURNS = 16  # of tiles whose transforms are at hand, where they are not all
 SHARES = 4  # pieces of work at least: a single one would leave all threads but one idle
 
@@ -138,19 +139,28 @@ def uneven(scheme: Scheme, threads: int) -> float:
     return -(-pieces // threads) * threads / pieces
 
 
+def sizes(window: Window) -> tuple[int, ...]:
+    """Outputs of a tile along the axes of the window; none where Winograd has nothing to offer."""
+    (high, wide), stride = window.kernel, window.stride
+    if window != Window(window.kernel, stride, before=window.before):
+        return ()
+    if high == wide and stride[0] == stride[1]:
+        return OUTPUTS.get((high, stride[0]), ())
+    return IN_LINE.get(max(high, wide), ()) if min(high, wide) == 1 and stride == (1, 1) else ()
+
+
 def winograd_schemes(
     source: Layout, target: Layout, window: Window, machine: Target, pool: int = 1
 ) -> Iterator[Scheme]:
     """All forms worth a thought, without a finish."""
-    taps, stride = window.kernel[0], window.stride[0]
-    for m in OUTPUTS[taps, stride]:
-        kept = m // pool
+    taps, stride, along = max(window.kernel), window.stride[0], (window.kernel[0] > 1, window.kernel[1] > 1)
+    for m in sizes(window):
         too_deep = m > 4 and source.channels > CLOSE
-        if m % pool or min(target.height, target.width) < kept or too_deep:
+        plain = Scheme(source, target, m, window.before, (1, 1), 1, 1, Finish(), stride=stride, taps=taps,
+                       pool=pool, along=along)  # fmt: skip
+        fits = target.height >= plain.kept[0] and target.width >= plain.kept[1]
+        if too_deep or not fits or any(form.outputs % pool for form in plain.forms):
             continue
-        plain = Scheme(
-            source, target, m, window.before, (1, 1), 1, 1, Finish(), stride=stride, taps=taps, pool=pool
-        )
         far = 4 * plain.terms * source.channels * target.channels > core(machine).second // 2
         tiles = plain.tiles
         for p, q in tiles_in_registers(tiles, min(target.blocks, 6), machine.registers):
@@ -167,14 +177,13 @@ def winograd_schemes(
                         scheme = replace(plain, tile=(p, q), turns=turns, round=together, far=far)
                         for one in (scheme, *_smaller_last(scheme, whole)):
                             yield one
-                            if whole and together == 1 and stride == 1 and taps == 3:
+                            if whole and together == 1 and stride == 1 and window.kernel == (3, 3):
                                 yield from _anew(one, machine)
 
 
 def _smaller_last(scheme: Scheme, whole: bool) -> Iterator[Scheme]:
     """Its last tiles smaller, where tiles of one size do not end with the map."""
-    rest = scheme.target.height % scheme.kept or scheme.target.width % scheme.kept
-    if whole and rest and scheme.stride == 1:
+    if whole and scheme.overlap and scheme.stride == 1:
         yield replace(scheme, mixed=True)
 
 
@@ -188,18 +197,19 @@ def _anew(scheme: Scheme, machine: Target) -> Iterator[Scheme]:
 
 def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     """Products or the arrival of their weights, and the transforms with what they read and write."""
-    (p, q), source, target, n, terms = scheme.tile, scheme.source, scheme.target, scheme.n, scheme.terms
+    (p, q), source, target, terms = scheme.tile, scheme.source, scheme.target, scheme.terms
+    positions = scheme.positions
     times, of = scheme.chunks * scheme.groups, core(machine)
     calls = times * sum(region.rows * region.columns * region.turns for region in scheme.regions)
     one = 4 * terms * source.blocks * source.lanes
-    v, m = one * scheme.together, 4 * n * n * scheme.m_step
+    v, m = one * scheme.together, 4 * positions * scheme.m_step
     pieces = source.blocks // scheme.fresh if scheme.fresh else 1
     products = times * scheme.sums * source.channels * turn(p, q, machine)
     products += calls * pieces * (2 * p * q + of.tile)
     u = 4 * scheme.groups * scheme.weights * 9 if scheme.fresh else one * scheme.groups * q * target.lanes
     if scheme.fresh:
-        products += source.channels * scheme.groups * q * n * n * FRESH
-        near = 8 * n * scheme.held
+        products += source.channels * scheme.groups * q * positions * FRESH
+        near = 8 * scheme.wide * scheme.held
         products += (pieces - 1) * scheme.chunks * scheme.groups * 2 * m / of.rate(m + near)  # sums that wait
     else:
         near = 4 * scheme.weights
@@ -209,12 +219,17 @@ def winograd_cycles(scheme: Scheme, machine: Target) -> float:
     whole = scheme.chunks == 1  # V is written far away, and nobody asks for it
     again = scheme.chunks * v * (scheme.rounds + whole) / of.rate((1 + whole) * (v + m))
     padded = scheme.chunks * scheme.values
-    by_lines = of.lines if n * n > AT_ONCE else 0.0
-    forth = padded * (terms / n**2) * source.blocks * (2.5 + by_lines + 4 * source.lanes / of.rate(v + m))
-    back = padded * target.blocks * (2.0 + by_lines + 8 * target.lanes / of.rate(v + m))
+    axes, by_lines = sum(scheme.along), of.lines if positions > AT_ONCE else 0.0
+    forth = (
+        padded
+        * (terms / positions)
+        * source.blocks
+        * (1.25 * axes + by_lines + 4 * source.lanes / of.rate(v + m))
+    )
+    back = padded * target.blocks * (axes + by_lines + 8 * target.lanes / of.rate(v + m))
     return max(products, arrival) + 0.2 * min(products, arrival) + again + forth + back
 
 
 def images_together(scheme: Scheme, machine: Target) -> int:
     """Images of a batch whose M stays in the cache while all of them use the same weights."""
-    return max(1, min(8, core(machine).second // (8 * scheme.n**2 * scheme.m_step)))
+    return max(1, min(8, core(machine).second // (8 * scheme.positions * scheme.m_step)))

@@ -18,33 +18,20 @@ from striate.engine.emit import Emitter
 from striate.engine.index import Number
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.kernel import Operand
-from striate.engine.kernels.mosaic import Kind, Mosaic, Run, Side, mosaic
+from striate.engine.kernels.mosaic import Kind, Mosaic, Region, Run, Side, mosaic
 from striate.engine.kernels.multiply import LINE
 from striate.engine.kernels.packing import filled_up, in_groups
-from striate.engine.kernels.toom_cook import Filtering, as_array, filtering
+from striate.engine.kernels.toom_cook import Filtering, filtering, transformed_taps
 from striate.engine.layout import Layout
 
 Array = NDArray[np.float32]
-PHASES = ((0, 1), (0, 0), (1, 0), (1, 1))  # of rows and columns; stride 1: only even and even
-
-
-@dataclass(frozen=True)
-class Region:
-    """Positions (``rows`` x ``columns`` from ``first`` on) whose sums have the phases from ``phase`` on, of
-    tiles from number ``tile`` on, in so many ``turns``."""
-
-    first: tuple[int, int]
-    rows: int
-    columns: int
-    turns: int
-    phase: int = 0
-    phases: int = 1
-    tile: int = 0
+ONE = filtering(1, 1)  # along an axis without a window
 
 
 @dataclass(frozen=True)
 class Tiling:
-    """``m``: outputs of a tile, each way. ``taps``: of the kernel. ``before``: padding above and left.
+    """``m``: outputs of a tile, ``taps``: of the kernel, each way or ``along`` one axis (down, across) alone;
+    the other has 1. ``before``: padding above and left.
 
     ``tile``: (P, Q), the sums in registers: P tiles by Q vectors of output channels, a group of them.
     ``turns``: times P tiles that are at hand together. ``round``: groups whose M is at hand together, a
@@ -70,6 +57,7 @@ class Tiling:
     pool: int = 1
     after: Finish = field(default_factory=Finish)
     mixed: bool = False
+    along: tuple[bool, bool] = (True, True)
 
     @property
     def n(self) -> int:
@@ -80,6 +68,22 @@ class Tiling:
         return filtering(self.m, -(-self.taps // self.stride), whole=bool(self.fresh))
 
     @property
+    def forms(self) -> tuple[Filtering, Filtering]:
+        """Down and across."""
+        down, across = (self.minimal if along else ONE for along in self.along)
+        return down, across
+
+    @property
+    def wide(self) -> int:
+        """Positions in a row of a tile."""
+        return self.forms[1].size
+
+    @property
+    def positions(self) -> int:
+        """Of a tile."""
+        return self.forms[0].size * self.wide
+
+    @property
     def phases(self) -> int:
         return self.stride**2
 
@@ -87,19 +91,19 @@ class Tiling:
     def mosaic(self) -> Mosaic | None:
         """None: all tiles are alike."""
         size = self.pool * self.target.height, self.pool * self.target.width
-        return mosaic(size, self.m, self.taps, bool(self.fresh)) if self.mixed else None
+        return mosaic(size, self.forms) if self.mixed else None
 
     @property
     def kinds(self) -> tuple[Kind, ...]:
         """Of the tiles at hand; if all are alike, numbers count from the first of them."""
         if self.mosaic:
             return self.mosaic.kinds
-        side = Side(self.minimal, tuple(range(self.n)), 0, self.m, 1)
-        return (Kind(side, replace(side, count=self.together), 0),)
+        down, across = (Side(form, tuple(range(form.size)), 0, form.outputs, 1) for form in self.forms)
+        return (Kind(down, replace(across, count=self.together), 0),)
 
     def runs(self, axis: int) -> tuple[Run, ...]:
         """Positions along an axis."""
-        return tuple(self.mosaic.runs(axis)) if self.mosaic else (Run(0, self.n, all=True),)
+        return tuple(self.mosaic.runs(axis)) if self.mosaic else (Run(0, self.forms[axis].size, all=True),)
 
     def shared(self, axis: int, position: int) -> bool:
         """Whether the last tiles along an axis have this position, too."""
@@ -127,7 +131,7 @@ class Tiling:
                 for down, across, tile, tiles in self.mosaic.parts
             )
         if self.stride == 1:
-            return (Region((0, 0), self.n, self.n, self.turns),)
+            return (Region((0, 0), self.positions // self.wide, self.wide, self.turns),)
         last, turns = self.n - 1, self.turns
         return (
             Region((0, 0), last, last, turns, 0, 4),
@@ -149,7 +153,7 @@ class Tiling:
     @property
     def values(self) -> int:
         """Positions of all tiles at hand."""
-        return self.mosaic.values if self.mosaic else self.together * self.n**2
+        return self.mosaic.values if self.mosaic else self.together * self.positions
 
     @property
     def rows(self) -> tuple[tuple[int, int], ...]:
@@ -157,17 +161,17 @@ class Tiling:
         return (0, self.n - 1), *((y, y + 1) for y in range(1, self.n - 1, 2))
 
     @property
-    def kept(self) -> int:
-        """Values of a tile that are stored, each way."""
-        return self.m // self.pool
+    def kept(self) -> tuple[int, int]:
+        """Values of a tile that are stored, down and across."""
+        return self.forms[0].outputs // self.pool, self.forms[1].outputs // self.pool
 
     @property
     def across(self) -> int:
-        return -(-self.target.width // self.kept)
+        return -(-self.target.width // self.kept[1])
 
     @property
     def tiles(self) -> int:
-        return -(-self.target.height // self.kept) * self.across
+        return -(-self.target.height // self.kept[0]) * self.across
 
     @property
     def together(self) -> int:
@@ -218,13 +222,14 @@ class Tiling:
 
     def describe(self) -> str:
         p, q = self.tile
-        window = f"{self.taps}x{self.taps}" + (" in four phases" if self.stride > 1 else "")
+        (m, k), (n, j) = ((form.outputs, form.taps) for form in self.forms)
+        window = f"{self.taps}x{self.taps} in four phases" if self.stride > 1 else f"{k}x{j}"
         count = (
             f"{self.tiles} tiles, the last smaller"
             if self.mixed
             else f"{self.together} of {self.tiles} tiles"
         )
-        form = f"F({self.m}x{self.m}, {window}), {count}, "
+        form = f"F({m}x{n}, {window}), {count}, "
         return f"{form}{p} x {q * self.target.lanes} channels{self.finish.describe()}{self._pooling()}"
 
     def _pooling(self) -> str:
@@ -233,7 +238,9 @@ class Tiling:
     def operands(self, *first: Operand) -> tuple[Operand, ...]:
         return (
             *first,
-            Operand("weights", self.groups * (9 if self.fresh else self.n**2) * self.weights, shared=True),
+            Operand(
+                "weights", self.groups * (9 if self.fresh else self.positions) * self.weights, shared=True
+            ),
             Operand("bias", self.target.blocks * self.target.lanes, shared=True),
             Operand("target", self.target.size),
             *self.finish.operands,
@@ -243,7 +250,7 @@ class Tiling:
         """U = G g G^T, computed in float64; to be transformed later: [group][input channel][tap][output]."""
         lanes, q = self.target.lanes, self.tile[1]
         outputs, inputs = weight.shape[:2]
-        parts = self._transformed(weight.astype(np.float64))
+        parts = transformed_taps(weight.astype(np.float64), None if self.fresh else self.forms, self.stride)
         deep, wide = self.source.blocks * self.source.lanes, self.target.blocks * lanes
         u = np.zeros((len(parts[0]), self.phases, deep, wide), np.float32)
         for phase, part in enumerate(parts):
@@ -254,19 +261,6 @@ class Tiling:
         rounds = rounds.transpose((0, 3, 1, 2, 4) if self.fresh else (0, 2, 1, 3, 4))
         shift = filled_up(bias, self.target.blocks * lanes)
         return {"weights": np.ascontiguousarray(rounds).ravel(), "bias": shift}
-
-    def _transformed(self, weight: NDArray[np.float64]) -> list[NDArray[np.float64]]:
-        """For each phase [position][output and input]; to be transformed later: [tap][output and input]."""
-        flat = weight.reshape(-1, self.taps**2).T
-        if self.fresh:
-            return [flat]
-        g = as_array(self.minimal.g)
-        if self.stride == 1:
-            return [np.kron(g, g) @ flat]
-        even, odd = np.zeros((2, self.n, self.taps))
-        even[:, ::2], odd[:-1, 1::2] = g, g[:-1, :-1]
-        axes = even, odd
-        return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 
     def corner(self, to: Emitter, tile: Number, kind: Kind) -> tuple[Number, Number]:
         """The first stored row and column of a tile; the last tiles are moved back to end with the map.
@@ -283,8 +277,9 @@ class Tiling:
             )
             return y, x
         down, across = to.divide(to.least(tile, self.tiles - 1), self.across)
-        y = to.least(to.times(down, self.kept), self.target.height - self.kept)
-        return y, to.least(to.times(across, self.kept), self.target.width - self.kept)
+        high, wide = self.kept
+        y = to.least(to.times(down, high), self.target.height - high)
+        return y, to.least(to.times(across, wide), self.target.width - wide)
 
     def source_at(self, to: Emitter, block: Number, corner: tuple[Number, Number]) -> Number:
         y, x = corner

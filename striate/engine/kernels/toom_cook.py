@@ -12,12 +12,14 @@ from fractions import Fraction
 from functools import cache
 
 import numpy as np
+from numpy.typing import NDArray
 
 from striate.engine.emit import Emitter, Vector
 
 Matrix = tuple[tuple[Fraction, ...], ...]
 # small numbers: the error grows with their size (Barabasz et al. 2018, arXiv 1803.10986)
 POINTS = (0, 1, -1, 2, -2, Fraction(1, 2), Fraction(-1, 2))
+PHASES = ((0, 1), (0, 0), (1, 0), (1, 1))  # of rows and columns; stride 1: only even and even
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,27 @@ def _frozen(rows: list[list[Fraction]]) -> Matrix:
 
 def as_array(matrix: Matrix) -> np.ndarray:
     return np.array([[float(entry) for entry in row] for row in matrix])
+
+
+def transformed_taps(
+    weight: NDArray[np.float64], forms: tuple[Filtering, Filtering] | None, stride: int
+) -> list[NDArray[np.float64]]:
+    """U = G g G^T of weights (K, C, rows, columns): for each phase [position][output and input].
+
+    ``forms``: down and across; None: the taps as they are.
+    """
+    taps = weight.shape[-1]
+    flat = weight.reshape(*weight.shape[:2], -1).transpose(2, 0, 1)
+    flat = flat.reshape(len(flat), -1)
+    if forms is None:
+        return [flat]
+    down, across = (as_array(form.g) for form in forms)
+    if stride == 1:
+        return [np.kron(down, across) @ flat]
+    even, odd = np.zeros((2, len(down), taps))
+    even[:, ::2], odd[:-1, 1::2] = down, down[:-1, :-1]
+    axes = even, odd
+    return [np.kron(axes[y], axes[x]) @ flat for y, x in PHASES]
 
 
 def combine(to: Emitter, row: list[Fraction], vectors: list[Vector]) -> Vector:

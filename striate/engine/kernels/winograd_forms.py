@@ -40,7 +40,7 @@ class Tiles(Kernel):
 
     @property
     def scratch(self) -> int:
-        return self.scheme.n**2 * (self.scheme.v_step + self.scheme.m_step)
+        return self.scheme.positions * (self.scheme.v_step + self.scheme.m_step)
 
     @property
     def multiply_adds(self) -> int:
@@ -52,9 +52,9 @@ class Tiles(Kernel):
     def body(self, work: Work) -> None:
         to, scheme = work.to, self.scheme
         forth = scheme.transforms(work, f"{self.symbol}_in")
-        size = scheme.n**2 * scheme.v_step
+        size = scheme.positions * scheme.v_step
         v = to.part(work.scratch, 0, size)
-        m = to.part(work.scratch, size, scheme.n**2 * scheme.m_step)
+        m = to.part(work.scratch, size, scheme.positions * scheme.m_step)
         first = to.times(work.unit, scheme.together)
         with to.loop(scheme.source.blocks) as block:
             scheme.transform_tiles(work, forth, v, block, first)
@@ -73,7 +73,7 @@ def make_outputs(
     back = scheme.backs(work, f"{symbol}_out")
     with to.loop(scheme.rounds) as number:
         for product, position, v_at, u_at, m_at in scheme.every_position(work, f"{symbol}_mul"):
-            place = to.plus(to.times(number, scheme.n**2), position)
+            place = to.plus(to.times(number, scheme.positions), position)
             own = to.plus(to.times(place, scheme.round * scheme.weights), u_at)
             scheme.multiply(work, product, position, (v, v_at), (work.buffer("weights"), own), (m, m_at))
         scheme.finish_tiles(work, back, (m, 0), number, corner)
@@ -90,7 +90,7 @@ class Transform(Kernel):
     def operands(self) -> tuple[Operand, ...]:
         return (
             Operand("source", self.scheme.source.size),
-            Operand("transformed", self.scheme.n**2 * self.scheme.v_step),
+            Operand("transformed", self.scheme.positions * self.scheme.v_step),
         )
 
     @property
@@ -112,7 +112,7 @@ class Product(Kernel):
 
     @property
     def operands(self) -> tuple[Operand, ...]:
-        return self.scheme.operands(Operand("transformed", self.scheme.n**2 * self.scheme.v_step))
+        return self.scheme.operands(Operand("transformed", self.scheme.positions * self.scheme.v_step))
 
     @property
     def units(self) -> int:
@@ -129,7 +129,7 @@ class Product(Kernel):
 
     @property
     def _each(self) -> int:
-        return self.scheme.n**2 * self.scheme.m_step
+        return self.scheme.positions * self.scheme.m_step
 
     @property
     def multiply_adds(self) -> int:
@@ -148,7 +148,7 @@ class Product(Kernel):
             else:
                 each = scheme.round * scheme.weights
                 for product, position, *at, m_at in scheme.every_position(work, f"{self.symbol}_mul"):
-                    place = to.plus(to.times(work.unit, scheme.n**2), position)
+                    place = to.plus(to.times(work.unit, scheme.positions), position)
                     own = to.plus(to.times(place, each), at[1])
                     self._images(work, product, position, at[0], (work.buffer("weights"), own), (m, m_at))
             with work.each_of_these() as place:
@@ -206,7 +206,7 @@ class Product(Kernel):
         """For the next channels' weights, a part of them at every position, so that they come evenly."""
         to, scheme = work.to, self.scheme
         size = scheme.fresh * scheme.source.lanes * 9 * scheme.tile[1] * scheme.target.lanes
-        lines = -(-size // (LINE * scheme.n**2))
+        lines = -(-size // (LINE * scheme.positions))
         start = to.moved(weights, to.plus(following, to.times(position, lines * LINE)))
         for line in range(lines):
             to.prefetch(start, line * LINE)

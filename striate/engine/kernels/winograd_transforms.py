@@ -16,8 +16,7 @@ from striate.engine.emit import Emitter, Vector
 from striate.engine.index import Memory, Number
 from striate.engine.kernels.mosaic import Kind
 from striate.engine.kernels.multiply import LINE
-from striate.engine.kernels.tiling import PHASES
-from striate.engine.kernels.toom_cook import columns_times, rows_times
+from striate.engine.kernels.toom_cook import PHASES, columns_times, rows_times
 
 if TYPE_CHECKING:
     from striate.engine.kernels.winograd import Scheme
@@ -37,8 +36,9 @@ class Transforms:
         """``near``: the map is in the cache, and need not be asked for."""
         scheme = self.scheme
         layout, step = scheme.source, scheme.stride
-        wide = step * scheme.m * layout.lanes
-        rows = 0 if near else step * (scheme.m - 1) + scheme.taps
+        wide = step * scheme.forms[1].outputs * layout.lanes
+        high = step * (scheme.m - 1) + scheme.taps if scheme.along[0] else 1
+        rows = 0 if near else high
         for y in range(rows):  # what the second tile from here will read anew
             for x in range(0, wide, LINE):
                 to.prefetch(source, y * layout.row + 2 * wide + 2 * layout.lanes + x, near=3)
@@ -66,7 +66,7 @@ class Transforms:
             for y in range(high):
                 for x, value in enumerate(rows_times(to, across, [column[y] for column in made])):
                     target = targets[scheme.shared(0, rows[y]), scheme.shared(1, columns[x])]
-                    to.put(value, target, (rows[y] * scheme.n + columns[x]) * scheme.v_step + place)
+                    to.put(value, target, (rows[y] * scheme.wide + columns[x]) * scheme.v_step + place)
 
     def _forth_by_lines(self, to: Emitter, source: Memory, targets: Targets) -> None:
         scheme, down, across = self.scheme, self.kind.down, self.kind.across
@@ -82,7 +82,7 @@ class Transforms:
             with to.loop(len(places)) as i:
                 row = to.times(to.entry_of(places, i), wide)
                 seen = [to.get(held, to.plus(row, x)) for x in range(0, wide, layout.lanes)]
-                at = to.times(to.entry_of([down.positions[y] for y in places], i), scheme.n * step)
+                at = to.times(to.entry_of([down.positions[y] for y in places], i), scheme.wide * step)
                 made = rows_times(to, across.form.bt, seen)
                 for x, value in zip(across.positions, made, strict=True):
                     to.put(value, targets[all_, scheme.shared(1, x)], to.plus(at, x * step))
@@ -99,9 +99,9 @@ class Transforms:
         scheme, lanes = self.scheme, to.lanes
         layouts = scheme.target, *((scheme.finish.added,) if scheme.finish.added else ())
         for memory, layout in zip((target, *more), layouts, strict=True):
-            for y in range(scheme.kept):  # where the next tile will be
-                for x in range(0, scheme.kept * lanes, LINE):
-                    at_next = y * layout.row + scheme.kept * lanes + x
+            for y in range(scheme.kept[0]):  # where the next tile will be
+                for x in range(0, scheme.kept[1] * lanes, LINE):
+                    at_next = y * layout.row + scheme.kept[1] * lanes + x
                     to.prefetch(memory, at_next, near=3, write=memory is target)
         shift = to.get(bias, 0)
         if self.kind.positions <= AT_ONCE:
@@ -113,7 +113,7 @@ class Transforms:
         """A^T times a column of M, of number ``x`` in the tile."""
         scheme, down, across = self.scheme, self.kind.down, self.kind.across
         first = to.times(to.entry_of(across.positions, x), scheme.m_step)
-        seen = [to.get(m, to.plus(first, y * scheme.n * scheme.m_step)) for y in down.positions]
+        seen = [to.get(m, to.plus(first, y * scheme.wide * scheme.m_step)) for y in down.positions]
         return columns_times(to, down.form.at, seen)
 
     def _back_at_once(
