@@ -118,7 +118,8 @@ def _train(
     asked = {**settings["data"], "fold": [number, count]}
     dataset = open_as(asked, known, data, listeners)
     refuse_other_images(dataset, _fingerprint(dataset), known["fingerprint"], folder.path)
-    chosen = Choice(settings["model"], settings["settings"], settings["augmentation"])
+    unasked = tuple(settings.get("unasked", ()))
+    chosen = Choice(settings["model"], settings["settings"], settings["augmentation"], unasked=unasked)
     return begin(dataset, chosen, as_asked(asked, data), path, (), listeners, team)
 
 
