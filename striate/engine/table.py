@@ -75,12 +75,17 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """``str(table)`` is for reading. ``map_bytes``: of one image. ``reason``: why NumPy runs all."""
+    """``str(table)`` is for reading. ``map_bytes``: of one image. ``reason``: why NumPy runs all.
+
+    ``threads``: how many work on a call; ``asked``: how many were asked for, None where nobody did.
+    """
 
     lines: tuple[Line, ...]
     map_bytes: int
     target: str
     reason: str | None = None
+    threads: int = 1
+    asked: int | None = None
 
     def __str__(self) -> str:
         if self.reason is not None:
@@ -99,7 +104,16 @@ class Table:
                     f"{what} in {count} layer{'s' * (count > 1)}: each is rounded by 2^-8 of itself at "
                     f"most, such a layer's result is expected to be off by {error:.1e} of its size"
                 )
-        return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
+        return "\n".join([*shown, self._where])
+
+    @property
+    def _where(self) -> str:
+        more = self.asked is not None and self.asked > self.threads
+        return (
+            f"{self.target}, {self.threads} thread{'s' * (self.threads > 1)}"
+            + (f" of {self.asked:,} asked for, one for each usable processor" if more else "")
+            + f"; the maps of one image take {self.map_bytes / 1e6:.1f} MB"
+        )
 
 
 def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping[int, float]) -> Table:
