@@ -75,8 +75,9 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """``str(table)`` is for reading. ``map_bytes``: of one image. ``reason``: why NumPy runs all.
+    """``str(table)`` is for reading, and leaves out columns that no line fills.
 
+    ``map_bytes``: of one image. ``reason``: why NumPy runs all.
     ``threads``: how many work on a call; ``asked``: how many were asked for, None where nobody did.
     """
 
@@ -90,9 +91,9 @@ class Table:
     def __str__(self) -> str:
         if self.reason is not None:
             return f"every layer runs in NumPy: {self.reason}"
-        rows: list[tuple[str, ...]] = [HEADS]
-        rows += [line.cells() for line in self.lines]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        columns = zip(HEADS, *(line.cells() for line in self.lines), strict=True)
+        filled = [column for column in columns if any(column[1:])]
+        rows, widths = zip(*filled, strict=True), [max(map(len, column)) for column in filled]
         shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         for storage, what, error in (
             (BF16, "bf16 weights", EXPECTED),
