@@ -56,6 +56,8 @@ class Choice:
     """What was measured to choose the number of epochs, where a time was given."""
     tuned: dict[str, Any] | None = None
     """What was measured to choose precision, layout and compiler, where that was asked for."""
+    unasked: tuple[str, ...] = ()
+    """Settings that suit the device and nobody asked for: on another one they are chosen anew (``like``)."""
 
     @property
     def note(self) -> str:
@@ -110,7 +112,9 @@ def choose(
         fine_tune=start.weights is not None,
         new_head=new_head,
     )
-    settings = number_format.settled(TrainSettings.from_json({**advised.to_json(), **given}), start.model)
+    asked = TrainSettings.from_json({**advised.to_json(), **given})
+    settings = number_format.settled(asked, start.model)
+    unasked = ("precision",) if settings != asked else ()
     suits = preset(dataset, augment)
     small = dataset.kind != "photographs"
     if augment is None and small and not augmentation_pays(settings.epochs):  # see docs/log.md
@@ -132,7 +136,7 @@ def choose(
         "weights": start.weights,
         "activation": start.activation,
     }
-    return Choice(network, settings.to_json(), augmentation.to_json())
+    return Choice(network, settings.to_json(), augmentation.to_json(), unasked=unasked)
 
 
 def refuse_unfit(module: nn.Module, dataset: Dataset, chosen: Choice) -> None:
@@ -252,6 +256,7 @@ def write_down(
         "augmentation": chosen.augmentation,
         "budget": chosen.budget,
         "tuned": chosen.tuned,
+        "unasked": list(chosen.unasked),
         "device": place(TrainSettings.from_json(chosen.settings)).to_json(),
         "machine": describe(),
         "launch": launch_name(),

@@ -47,11 +47,12 @@ def _of_test_images(
 ) -> dict[str, Any] | None:
     """How the mean of the networks, and each of them, does on the test split; None where there is none."""
     from striate.api.evaluation import images_for, measured
+    from striate.api.reopening import root_of
     from striate.data.arrays import ArraySet
     from striate.data.source import read_source
 
     asked = read_record(folder.settings, data=dict)["data"]
-    place, root = str(data or asked["source"]), asked.get("root")
+    place, root = str(data or asked["source"]), root_of(asked, data)
     source = read_source(place, task=read_record(folder.data).get("task"), root=root)
     if "test" not in (source.splits if isinstance(source, ArraySet) else source.parts):
         return None

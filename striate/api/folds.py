@@ -92,7 +92,7 @@ def _train(
     team: Team,
 ) -> Run:
     """The rest of one fold, or all of it."""
-    from striate.api.reopening import open_as, refuse_other_images
+    from striate.api.reopening import as_asked, open_as, refuse_other_images
     from striate.api.training import begin, resume
 
     path = folder.fold(number).path
@@ -118,9 +118,9 @@ def _train(
     asked = {**settings["data"], "fold": [number, count]}
     dataset = open_as(asked, known, data, listeners)
     refuse_other_images(dataset, _fingerprint(dataset), known["fingerprint"], folder.path)
-    chosen = Choice(settings["model"], settings["settings"], settings["augmentation"])
-    asked = {name: value for name, value in asked.items() if name != "source"}
-    return begin(dataset, chosen, asked, path, (), listeners, team)
+    unasked = tuple(settings.get("unasked", ()))
+    chosen = Choice(settings["model"], settings["settings"], settings["augmentation"], unasked=unasked)
+    return begin(dataset, chosen, as_asked(asked, data), path, (), listeners, team)
 
 
 def _about(dataset: Dataset, folds: int) -> dict[str, Any]:

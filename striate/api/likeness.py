@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from striate.api import number_format
 from striate.api.choices import Choice
 from striate.api.mirroring import refuse_alone
 from striate.errors import ArgumentError
@@ -26,6 +27,7 @@ def refuse_both(given: Mapping[str, object]) -> None:
 def choice_of(folder: RunFolder, given: Mapping[str, Any]) -> Choice:
     """What settings.json chose, the machine's part made explicit; ``given`` settings replace its own.
 
+    On another device than the run's, a number format that nobody asked for is chosen anew.
     Raises RunError when settings.json is not whole, ArgumentError for an impossible setting.
     """
     from striate.data.augment import Augmentation
@@ -33,9 +35,14 @@ def choice_of(folder: RunFolder, given: Mapping[str, Any]) -> Choice:
 
     written = read_record(folder.settings, model=dict, settings=dict, augmentation=dict, device=dict)
     settings = {**written["settings"], **_placed(written["device"]), **given}
-    checked = TrainSettings.from_json(settings)
+    ours = written["settings"].get("precision") == "auto" or "precision" in written.get("unasked", ())
+    unasked = ours and "precision" not in given
+    if unasked and _device(settings["device"]) != written["device"].get("device"):
+        settings["precision"] = "auto"
+    checked = number_format.settled(TrainSettings.from_json(settings), written["model"]["name"])
     refuse_alone(checked, Augmentation.from_json(written["augmentation"]))
-    return Choice(written["model"], checked.to_json(), written["augmentation"])
+    names = ("precision",) if unasked else ()
+    return Choice(written["model"], checked.to_json(), written["augmentation"], unasked=names)
 
 
 def differences(folder: RunFolder, dataset: Dataset) -> list[str]:
@@ -56,6 +63,13 @@ def differences(folder: RunFolder, dataset: Dataset) -> list[str]:
     if other:
         found.append(f"The result may differ from {folder.path} in its last digits: {'; '.join(other)}.")
     return found
+
+
+def _device(asked: str) -> str:
+    """What "auto" is here."""
+    import torch
+
+    return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _placed(device: Mapping[str, Any]) -> dict[str, Any]:

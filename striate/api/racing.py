@@ -85,7 +85,8 @@ def race(
     ends first, three rounds at least. ``tune``: see ``load``; it is done before a heat begins.
     A network of the catalogue has random weights.
 
-    Raises ArgumentError for numbers below 1 and for an engine that is not known or cannot take part.
+    Raises ArgumentError for numbers below 1, more threads than processors, and an engine that is not known or
+    cannot take part.
     """
     from striate.api.race_entry import prepare
     from striate.machine import processors
@@ -97,6 +98,11 @@ def race(
             raise ArgumentError(
                 f"{name} must be integers of at least 1, got {list(numbers)}: give 1 or more."
             )
+    if max(counts) > processors():  # we would take no more, and rivals would only wait for each other
+        raise ArgumentError(
+            f"threads must be at most the {processors()} processors that this process may use, got "
+            f"{max(counts)}: give fewer."
+        )
     for engine in engines or ():
         if engine not in CONTESTANTS:
             hint = nearest(engine, CONTESTANTS) or f"choose from {', '.join(CONTESTANTS)}."

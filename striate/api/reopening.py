@@ -35,12 +35,25 @@ def open_as(
     return open_dataset(
         data if data is not None else asked["source"],
         skip_bad=asked["skip_bad"],
-        **as_read(asked),
+        **as_read({**asked, "root": root_of(asked, data)}),
         classes=known["classes"],
         prepare=lambda _: preprocessing,
         on_progress=stage(listeners, "reading images"),
         on_scan=stage(listeners, "looking at files"),
     )
+
+
+def root_of(asked: Mapping[str, Any], data: str | Path | None) -> str | None:
+    """The folder that the paths of a CSV are relative to; None where ``data``, read instead, is no CSV."""
+    from striate.data.source import is_table
+
+    root: str | None = asked.get("root")
+    return root if is_table(str(data if data is not None else asked["source"])) else None
+
+
+def as_asked(asked: Mapping[str, Any], data: str | Path | None) -> dict[str, Any]:
+    """How ``data`` is read for a new run that reads as ``asked`` says: all but the source itself."""
+    return {name: value for name, value in asked.items() if name != "source"} | {"root": root_of(asked, data)}
 
 
 def refuse_other_images(dataset: Dataset, found: str, known: str, run: str | Path) -> None:

@@ -30,7 +30,7 @@ from striate.api.choices import (
 from striate.api.extras import require_train
 from striate.api.folds import begin_folds, carry_out_folds, of_first_fold
 from striate.api.likeness import choice_of, differences, refuse_both
-from striate.api.reopening import open_as, refuse_other_images, settings_of
+from striate.api.reopening import as_asked, open_as, refuse_other_images, settings_of
 from striate.api.run import Run, report
 from striate.api.stages import Listener, Noted, stage, tell
 from striate.api.start import AUTO, start_from
@@ -173,7 +173,7 @@ def _train_like(
         read = {name: value for name, value in settings_of(known)["data"].items() if name != "fold"}
         about = read_record(known.data, preprocessing=dict, classes=list)
         dataset = open_as(of_first_fold(read, folds), about, data, listeners)
-        asked = {name: value for name, value in read.items() if name != "source"}
+        asked = as_asked(read, data)
         notes = [*dataset.notes, *differences(known, dataset)]
         return begin_all(dataset, chosen, asked, folds, run, notes, listeners, team)
 

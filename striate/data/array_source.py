@@ -31,7 +31,7 @@ def open_arrays(asked: Asked, found: ArraySet) -> Opened:
         sets = {"train": whole.subset(~mask), "val": whole.subset(mask)}
     if "val" not in sets:
         whole = sets["train"]
-        mask = validation_mask(whole.digests, whole.labels, asked, "test" in sets, notes)
+        mask = validation_mask(whole.digests, whole.labels, classes, asked, "test" in sets, notes)
         sets = {**sets, "train": whole.subset(~mask), "val": whole.subset(mask)}
     refuse_empty(sets["train"].per_class(len(classes)), classes, asked.name)
     if asked.name in NAMED:

@@ -84,7 +84,7 @@ def _parts(
         if asked.fold is not None:
             mask = fold_mask(digests, labels, classes, asked.fold, given, notes)
         else:
-            mask = validation_mask(digests, labels, asked, "test" in good, notes)
+            mask = validation_mask(digests, labels, classes, asked, "test" in good, notes)
         good["train"], good["val"] = (
             [fact for fact, out in zip(train, mask.tolist(), strict=True) if out == held]
             for held in (False, True)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from striate.data.dataset import ImageSet
+from striate.data.dataset import ImageSet, count_classes
 from striate.data.findings import Finding
 from striate.data.folds import folds_of
 from striate.data.preprocess import Preprocessing
@@ -16,6 +16,8 @@ from striate.data.scan import Progress
 from striate.data.split import default_fraction, held_out
 from striate.errors import DataError
 
+FAR = 0.25  # what is held out of a class may be off by this share of what was meant, or by one image, unsaid
+SHOWN = 5  # classes of which it is said
 Prepare = Callable[[Preprocessing], Preprocessing | None]
 """Gets how images would be prepared; answers how weights that were learned elsewhere want it, or None."""
 
@@ -82,9 +84,14 @@ def fold_mask(
 
 
 def validation_mask(
-    digests: Sequence[str], labels: NDArray[np.int64], asked: Asked, has_test: bool, notes: list[str]
+    digests: Sequence[str],
+    labels: NDArray[np.int64],
+    classes: Sequence[str],
+    asked: Asked,
+    has_test: bool,
+    notes: list[str],
 ) -> NDArray[np.bool_]:
-    """Which training images are held out for validation; says so in ``notes``."""
+    """Which training images are held out for validation; says so in ``notes``, uneven shares by name."""
     fraction = (
         asked.val_fraction if asked.val_fraction is not None else default_fraction(len(digests), has_test)
     )
@@ -95,7 +102,25 @@ def validation_mask(
             "Add images, or give a val/ folder."
         )
     notes.append(
-        f"No val split is given: {int(mask.sum()):,} training images ({100 * fraction:.3g}% of each "
-        "class, chosen by their content) are held out."
+        f"No val split is given: {int(mask.sum()):,} training images (some {100 * fraction:.3g}% of each "
+        f"class, chosen by their content) are held out.{_uneven(mask, labels, classes, fraction)}"
     )
     return mask
+
+
+def _uneven(
+    mask: NDArray[np.bool_], labels: NDArray[np.int64], classes: Sequence[str], fraction: float
+) -> str:
+    """The classes whose held-out part is far from ``fraction``, the farthest first; "" where none is."""
+    found = []
+    counts = (count_classes(part, len(classes)) for part in (labels, labels[mask]))
+    for name, images, held in zip(classes, *counts, strict=True):
+        meant = round(fraction * images, 9)
+        if abs(held - meant) > max(1, FAR * meant):
+            found.append((abs(held - meant) / images, f"{held} of {images} in {name!r}"))
+    if not found:
+        return ""
+    found.sort(key=lambda one: -one[0])
+    shown = ", ".join(text for _, text in found[:SHOWN])
+    more = f" and {len(found) - SHOWN} more classes" if len(found) > SHOWN else ""
+    return f" By chance that is {shown}{more}. Folds (--folds 5) are even, and hold every image out once."

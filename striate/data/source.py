@@ -80,13 +80,18 @@ def is_source(name: str) -> bool:
     )
 
 
+def is_table(name: str) -> bool:
+    """Whether a name is that of a CSV, whose paths begin somewhere."""
+    return Path(name).suffix.lower() in TABLE_SUFFIXES
+
+
 def _read(
     name: str, task: Task | None, root: Path | None, on_progress: Progress | None
 ) -> Listing | ArraySet:
+    if root is not None and not is_table(name):
+        raise ArgumentError(f"--root must come with a CSV, got {name}: leave it out.")
     if name in NAMED:
         return ArraySet(read_named(name, on_progress), CLASSES)
-    if root is not None and Path(name).suffix.lower() not in TABLE_SUFFIXES:
-        raise ArgumentError(f"--root must come with a CSV, got {name}: leave it out.")
     if is_address(name):
         return read_remote(name, task, on_progress)
     _refuse_scheme(name)

@@ -64,8 +64,9 @@ class Engine:
     ) -> None:
         self._define, self._identity, self.reason = define, identity, _switched_off()
         self.threads, self.exact, self.tune = checked_threads(threads), exact, tune
+        self._asked = threads
         self.precision, self.scaling = precision, scaling
-        self._limit = numpy_limit(threads)
+        self._limit = numpy_limit(None if threads is None else self.threads)
         self._programs: OrderedDict[tuple[int, ...], Program] = OrderedDict()
         self._last: tuple[tuple[int, ...], Program] | None = None  # asked for last
         renew_in_children(self)
@@ -162,7 +163,8 @@ class Engine:
         if program is None:
             return Table((), 0, "NumPy", self.reason)
         found = layer_errors(program, self.graph, self.weights, size) if check else {}
-        return table_of(program, program.target, measure=measure, errors=found)
+        table = table_of(program, program.target, measure=measure, errors=found)
+        return replace(table, threads=self.threads, asked=self._asked)
 
     def _settings(self, target: Target) -> Settings:
         level = trusted(target)

@@ -82,8 +82,8 @@ def load(
 class Network:
     """Answers questions about images. Batch norms are folded; nothing is kept between calls.
 
-    ``threads``: how many work on one call; None: as many as the process has processors. Where a word has no
-    kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
+    ``threads``: how many work on one call; None, or more: as many as the process has processors. Where a word
+    has no kernel NumPy runs it, and the package threadpoolctl, if installed, holds NumPy to as many threads.
     ``precision``: "fp32", or "bf16": where the cost model expects that to be faster, dense layers keep
     weights as bf16, and convolutions multiply maps and weights rounded to it, if the processor can
     (AVX512_BF16). Sums stay float32. Such a layer, which ``plan`` names, is off by 1.6e-3 of its result, or

@@ -75,19 +75,25 @@ class Line:
 
 @dataclass(frozen=True)
 class Table:
-    """``str(table)`` is for reading. ``map_bytes``: of one image. ``reason``: why NumPy runs all."""
+    """``str(table)`` is for reading, and leaves out columns that no line fills.
+
+    ``map_bytes``: of one image. ``reason``: why NumPy runs all.
+    ``threads``: how many work on a call; ``asked``: how many were asked for, None where nobody did.
+    """
 
     lines: tuple[Line, ...]
     map_bytes: int
     target: str
     reason: str | None = None
+    threads: int = 1
+    asked: int | None = None
 
     def __str__(self) -> str:
         if self.reason is not None:
             return f"every layer runs in NumPy: {self.reason}"
-        rows: list[tuple[str, ...]] = [HEADS]
-        rows += [line.cells() for line in self.lines]
-        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        columns = zip(HEADS, *(line.cells() for line in self.lines), strict=True)
+        filled = [column for column in columns if any(column[1:])]
+        rows, widths = zip(*filled, strict=True), [max(map(len, column)) for column in filled]
         shown = ["  ".join(c.ljust(w) for c, w in zip(row, widths, strict=True)).rstrip() for row in rows]
         for storage, what, error in (
             (BF16, "bf16 weights", EXPECTED),
@@ -99,7 +105,16 @@ class Table:
                     f"{what} in {count} layer{'s' * (count > 1)}: each is rounded by 2^-8 of itself at "
                     f"most, such a layer's result is expected to be off by {error:.1e} of its size"
                 )
-        return "\n".join([*shown, f"{self.target}; the maps of one image take {self.map_bytes / 1e6:.1f} MB"])
+        return "\n".join([*shown, self._where])
+
+    @property
+    def _where(self) -> str:
+        more = self.asked is not None and self.asked > self.threads
+        return (
+            f"{self.target}, {self.threads} thread{'s' * (self.threads > 1)}"
+            + (f" of {self.asked:,} asked for, one for each usable processor" if more else "")
+            + f"; the maps of one image take {self.map_bytes / 1e6:.1f} MB"
+        )
 
 
 def table_of(program: Program, target: Target, *, measure: bool, errors: Mapping[int, float]) -> Table:

@@ -15,15 +15,16 @@ Limit = Callable[[], AbstractContextManager[Any]]
 
 
 def checked_threads(threads: int | None) -> int:
-    """The number asked for; None: the processors that this process may use.
+    """The number asked for, as long as each has a processor; None: all that this process may use.
 
+    More of them take turns on the processors, and all would wait for the one whose turn is last.
     Raises ArgumentError for anything but None or an integer of at least 1.
     """
     if threads is None:
         return processors()
     if isinstance(threads, bool) or not isinstance(threads, int) or threads < 1:
         raise ArgumentError(f"threads must be an integer of at least 1, got {threads!r}: give 1 or more.")
-    return threads
+    return min(threads, processors())
 
 
 def numpy_limit(threads: int | None) -> Limit:

@@ -2,6 +2,7 @@
 
 contents   what stands in the folder       wording   numbers as people write them
 chart, axis  SVG that follows the page's colours        curves    what is drawn
+rates      the learning rate of each step
 headline, classes, pictures, repeat, layers   one section each       advice   what to look at
 page       everything into the template, and the file onto the disk
 """

@@ -8,6 +8,7 @@ from typing import Any
 
 from striate.report.axis import Axis
 from striate.report.chart import FIRST, GRID, SECOND, Line, draw
+from striate.report.rates import rates
 from striate.report.wording import percent
 
 MARKED = 25  # with more epochs than this, dots hide the line
@@ -27,11 +28,11 @@ class Figure:
     look: str
 
 
-def training_curves(history: list[dict[str, Any]]) -> list[Figure]:
-    """Accuracy, loss and learning rate over epochs."""
+def training_curves(history: list[dict[str, Any]], settings: dict[str, Any]) -> list[Figure]:
+    """Accuracy, loss and learning rate over epochs; ``settings``: of the training."""
     if not history:
         return []
-    return [_accuracy(history), _loss(history), _learning_rate(history)]
+    return [_accuracy(history), _loss(history), *_learning_rate(history, settings)]
 
 
 def _accuracy(history: list[dict[str, Any]]) -> Figure:
@@ -56,12 +57,16 @@ def _loss(history: list[dict[str, Any]]) -> Figure:
     return Figure("Loss", svg, legend, look)
 
 
-def _learning_rate(history: list[dict[str, Any]]) -> Figure:
-    rate = _series(history, "lr")
-    svg = draw("Learning rate per epoch", _lines(rate, []), EPOCHS, Axis(low=0))
-    legend = (("one", "at the end of each epoch"),)
+def _learning_rate(history: list[dict[str, Any]], settings: dict[str, Any]) -> list[Figure]:
+    """None where a single point is known, which is no curve."""
+    rate, when = rates(history, settings), "of each step"
+    if not rate:
+        rate, when = _series(history, "lr"), "at the end of each epoch"
+    if len(rate) < 2:
+        return []
+    svg = draw("Learning rate over epochs", _lines(rate, []), EPOCHS, Axis(low=0))
     look = "How large the steps were. Accuracy usually gains most while this falls towards zero."
-    return Figure("Learning rate", svg, legend, look)
+    return [Figure("Learning rate", svg, (("one", when),), look)]
 
 
 def epoch_rows(history: list[dict[str, Any]]) -> list[list[str]]:

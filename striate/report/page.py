@@ -13,7 +13,7 @@ from striate.errors import MissingExtraError, StriateError
 from striate.report.advice import advise
 from striate.report.classes import ClassPart, class_part
 from striate.report.contents import Contents, read_run
-from striate.report.curves import epoch_rows, reliability_figure, training_curves
+from striate.report.curves import Figure, epoch_rows, reliability_figure, training_curves
 from striate.report.folds import fold_rows
 from striate.report.headline import headline
 from striate.report.labels import label_part
@@ -65,7 +65,7 @@ def render(run: Contents) -> str:
         headline=_part(gaps, "result.json or settings.json", run, lambda run: headline(run, parameters)),
         advice=_part(gaps, "a file of this run", run, advise) or [],
         folds=_part(gaps, "result.json", run.result, fold_rows) if run.is_crossed else None,
-        curves=_part(gaps, "history.jsonl", run.history, training_curves) or [],
+        curves=_part(gaps, "history.jsonl", run, _curves) or [],
         epochs=_part(gaps, "history.jsonl", run.history, epoch_rows) or [],
         material=material,
         classes=mistakes[0] if mistakes else None,
@@ -87,6 +87,10 @@ def _answers(run: Contents) -> tuple[ClassPart, dict[str, Any]] | None:
     reliability = reliability_figure(mistakes["reliability"], mistakes["calibration_error"])
     seen = {"worst": worst, "doubtful": doubtful, "reliability": reliability, "wrong": mistakes["wrong"]}
     return class_part(mistakes, run.data), seen
+
+
+def _curves(run: Contents) -> list[Figure]:
+    return training_curves(run.history, run.settings.get("settings", {}))
 
 
 def _part(gaps: list[str], file: str, content: Any, build: Callable[[Any], Part]) -> Part | None:

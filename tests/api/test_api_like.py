@@ -48,6 +48,22 @@ def test_what_differs_is_said(first: Path, pictures: Path, tmp_path: Path) -> No
     assert any(f"The images are not those of {first}: the result will be another." in said for said in heard)
 
 
+def test_the_root_of_a_list_is_not_that_of_other_data(pictures: Path, tmp_path: Path) -> None:
+    rows = [f"{path.relative_to(pictures)},{path.parent.name}" for path in sorted(pictures.rglob("*.png"))]
+    table = tmp_path / "list.csv"
+    table.write_text("\n".join(["path,label", *rows]))
+    listed = api.train(
+        table, root=pictures, run=tmp_path / "listed", model="lenet5", epochs=1, threads=1
+    ).path
+    again = api.train(pictures, like=listed, run=tmp_path / "again").path
+    assert weights(again) == weights(listed)
+    roots = [json.loads((run / "settings.json").read_text())["data"]["root"] for run in (listed, again)]
+    assert roots == [str(pictures.resolve()), None]
+    with pytest.raises(ArgumentError, match="--root must come with a CSV, got fashion-mini: leave it out"):
+        api.train("fashion-mini", root=pictures, run=tmp_path / "none")
+    assert not (tmp_path / "none").exists()
+
+
 def test_refusals(first: Path, tmp_path: Path) -> None:
     with pytest.raises(ArgumentError, match="image_size must be left out with like, whose run"):
         api.train(like=first, image_size=32)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from collections.abc import Callable
@@ -33,6 +34,32 @@ def test_a_folder_of_class_folders(pets: Path) -> None:
     np.testing.assert_array_equal(data.train.images[0], np.asarray(Image.open(pets / key)))
     assert any("used at 12x12" in note for note in data.notes)
     assert any("20% of each class" in note and "held out" in note for note in data.notes)
+
+
+def test_shares_that_chance_made_uneven_are_said(pets: Path, draw: Draw) -> None:
+    """By its content an image falls on one side; of few images that may be far from the share."""
+
+    def held(path: Path) -> bool:
+        return int(hashlib.sha256(path.read_bytes()).hexdigest()[:16], 16) / 2**64 < 0.2
+
+    def note() -> str:
+        return next(note for note in open_dataset(pets).notes if note.startswith("No val split"))
+
+    for label, wanted in (("cat", 6), ("dog", 4)):  # of 20 each, of which 4 were meant
+        left = {True: wanted, False: 20 - wanted}
+        for path in (pets / label).iterdir():
+            path.unlink()
+        for number in range(100):
+            path = draw(f"pets/{label}/{number}.png")
+            side = held(path)
+            left[side] -= 1
+            if left[side] < 0:
+                path.unlink()
+    assert "10 training images (some 20% of each class" in note()
+    assert "By chance that is 6 of 20 in 'cat'. Folds (--folds 5)" in note()
+    for path in [path for path in (pets / "cat").iterdir() if held(path)][:2]:
+        path.unlink()
+    assert note().endswith("are held out.")
 
 
 def test_a_tree_with_its_own_splits(draw: Draw, tmp_path: Path) -> None:

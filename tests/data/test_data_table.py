@@ -136,6 +136,8 @@ def test_training_evaluating_and_the_same_split_as_the_folders(
     assert split == "all" and images.labels[0] == 1 and images.keys[0] == "cat/00.png"
     with pytest.raises(ArgumentError, match=r"--root must come with a CSV, got .*pets: leave it out"):
         open_dataset(pets, root=tmp_path)
+    with pytest.raises(ArgumentError, match=r"--root must come with a CSV, got fashion-mini: leave it out"):
+        open_dataset(root=tmp_path)
 
 
 def test_files_that_are_missing_are_named_and_can_be_skipped(pets: Path) -> None:

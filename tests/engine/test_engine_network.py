@@ -6,6 +6,7 @@ import importlib
 import io
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from striate import ops, reference
 from striate.bundle import Bundle, write_bundle
 from striate.engine import Network, Prediction, load
 from striate.engine import network as network_file
+from striate.engine import threads as threads_file
 from striate.errors import ArgumentError, BundleError, GraphError, ImageError, ShapeError, UnsupportedError
 from striate.graph.graph import Graph, Node
 
@@ -278,6 +280,18 @@ def test_load_refuses(folder: Path, tmp_path: Path) -> None:
             load(folder, threads=threads)  # type: ignore[arg-type]
 
 
+def test_more_threads_than_processors_are_none(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_file, "processors", lambda: 2)
+    x = photographs(2)
+    net = load(folder, threads=1_000)
+    before = threading.active_count()
+    np.testing.assert_array_equal(net(x), load(folder, threads=2)(x))
+    assert threading.active_count() <= before + 2  # one worker for each of the two networks
+    assert "2 threads of 1,000 asked for, one for each usable processor; the maps" in str(net.plan())
+    assert ", 2 threads; the maps" in str(load(folder, threads=2).plan())
+    assert ", 1 thread; the maps" in str(load(folder, threads=1).plan())
+
+
 def test_threads_limit_numpys_products(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[set[int]] = []
     original = reference.run
@@ -329,6 +343,7 @@ def test_threads_do_not_need_the_package(folder: Path, monkeypatch: pytest.Monke
 
 PREDICT = """
 import sys
+import threading
 {first}
 from striate.engine import load
 net = load(sys.argv[1])

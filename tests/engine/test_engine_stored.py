@@ -18,6 +18,7 @@ from striate import ops
 from striate.bundle import TENSORS, Bundle, read_bundle, write_bundle
 from striate.engine import cache, stored
 from striate.engine import network as file
+from striate.engine import threads as threads_file
 from striate.engine.memory import GUARD
 from striate.engine.network import Network, load
 from striate.engine.trust import trusted
@@ -178,6 +179,7 @@ def test_the_limit_of_the_cache_is_kept(
 def test_the_least_recently_used_goes_first(
     folder: Path, own_cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(threads_file, "processors", lambda: 3)
     answer(load(folder, threads=2))
     one, two = sorted(own_cache.iterdir(), key=lambda path: path.stat().st_mtime_ns)
     os.utime(two, (1, 1))

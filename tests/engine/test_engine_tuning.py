@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -181,6 +182,9 @@ def test_predicted_times_stand_beside_measured_ones() -> None:
     graph = chain(ops.Conv2d(16, 24, 3, padding=1), ops.MaxPool2d(3, 2), shape=(16, 12, 12))
     network = Network(Bundle(graph, random_weights(graph), (), {}, {}), threads=1)
     assert all(line.predicted is None for line in network.plan().lines)
+    plain, whole = (str(network.plan(measure=measure)) for measure in (False, True))
+    assert "chosen by" in plain and "ms" not in plain.splitlines()[0].split()
+    assert re.search(r" ms predicted +ms +of peak$", whole.splitlines()[0])  # no errors: no check
     lines = {line.kernel: line for line in network.plan(measure=True).lines}
     assert (lines["winograd"].predicted or 0) > 0 and lines["pool"].predicted is None
     assert lines["winograd"].chosen.startswith("model, of ") and lines["pool"].chosen == ""

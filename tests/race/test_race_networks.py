@@ -68,6 +68,7 @@ def test_an_onnx_file_is_raced(folder: Path, tmp_path: Path) -> None:
     [
         ({"batch": [0]}, r"batch must be integers of at least 1, got \[0\]"),
         ({"threads": [1, -1]}, "threads must be integers of at least 1"),
+        ({"threads": [1, 10**6]}, r"threads must be at most the \d+ processors .*, got 1000000: give fewer"),
         ({"rounds": 0}, "rounds must be"),
         ({"engines": ["torhc"]}, "engines must be known ones, got 'torhc': did you mean torch"),
         ({"engines": ["torch"]}, "torch is not .it needs the torch module"),
