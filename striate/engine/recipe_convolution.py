@@ -23,7 +23,8 @@ from striate.engine.kernels.packed import Packed, packed, pays
 from striate.engine.kernels.panels import product_tiles
 from striate.engine.kernels.rounding import Rounded, in_words
 from striate.engine.kernels.storage import BF16, DOTS, FP32, Storage
-from striate.engine.kernels.strassen import Strassen, strassen
+from striate.engine.kernels.strassen import Strassen
+from striate.engine.kernels.strassen_choice import strassen
 from striate.engine.kernels.tile import direct_tiles, images_together, sizes, winograd_kinds
 from striate.engine.kernels.winograd import Scheme
 from striate.engine.kernels.winograd_forms import Product, Tiles, Transform

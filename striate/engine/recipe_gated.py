@@ -15,7 +15,8 @@ from striate.engine.kernels.matrix import matrix
 from striate.engine.kernels.packed import Packed, packed, pays
 from striate.engine.kernels.panels import Panels, product_tile
 from striate.engine.kernels.storage import DOTS
-from striate.engine.kernels.strassen import Strassen, strassen
+from striate.engine.kernels.strassen import Strassen
+from striate.engine.kernels.strassen_choice import strassen
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of

@@ -18,7 +18,8 @@ from striate.engine.kernels.packed import Packed, packed
 from striate.engine.kernels.pair import PairKernel, paired
 from striate.engine.kernels.rounding import Rounded, in_words
 from striate.engine.kernels.storage import DOTS
-from striate.engine.kernels.strassen import Strassen, strassen
+from striate.engine.kernels.strassen import Strassen
+from striate.engine.kernels.strassen_choice import strassen
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of

@@ -15,29 +15,32 @@ from hypothesis import strategies as st
 from striate import ops
 from striate.engine import recipe_convolution
 from striate.engine.choose import Settings
-from striate.engine.kernels import strassen
+from striate.engine.kernels import seven, strassen_choice
 from striate.engine.kernels.core import WHOLE
 from striate.engine.kernels.finish import Finish
+from striate.engine.kernels.strassen import Strassen
+from striate.engine.kernels.strassen_choice import strassen
 from striate.engine.layout import Layout
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
 from striate.engine.target import LEVELS, usable
 from striate.graph.graph import Graph, Node
 
-CHANNELS = (32, 61, 64, 125)  # an even number of blocks, whatever a vector holds
+# a number of blocks that can be halved as often, whatever a vector holds
+CHANNELS = {1: (32, 61, 64, 125), 2: (64, 125, 128)}
 
 
 @contextmanager
-def always(room: float = strassen.ROOM) -> Iterator[None]:
+def always(levels: int = 1, room: float = 3 / 4) -> Iterator[None]:
     """Seven products wherever they can be, in strips whose copies take that part of the second cache."""
-    strassen.strassen.cache_clear()
+    strassen.cache_clear()
     with (
         patch.object(recipe_convolution, "cycles", lambda kernel, _: kernel.family != "strassen"),
         patch.object(recipe_convolution, "pays", lambda *_: True),
-        patch.object(strassen, "ROOM", room),
+        patch.object(strassen_choice, "ROOM", {levels: room}),
     ):
         yield
-    strassen.strassen.cache_clear()
+    strassen.cache_clear()
 
 
 def families(graph: Graph, settings_: Settings) -> list[str]:
@@ -47,9 +50,10 @@ def families(graph: Graph, settings_: Settings) -> list[str]:
 
 
 @pytest.mark.parametrize("level", usable())
+@pytest.mark.parametrize("levels", CHANNELS)
 @settings(max_examples=6, deadline=None)
 @given(
-    channels=st.tuples(st.sampled_from(CHANNELS), st.sampled_from(CHANNELS)),
+    channels=st.tuples(st.integers(0, 3), st.integers(0, 3)),
     size=st.tuples(st.integers(4, 13), st.integers(8, 11)),
     stride=st.tuples(st.integers(1, 3), st.integers(1, 2)),
     images=st.integers(1, 3),
@@ -59,6 +63,7 @@ def families(graph: Graph, settings_: Settings) -> list[str]:
 )
 def test_any_size(
     level: str,
+    levels: int,
     channels: tuple[int, int],
     size: tuple[int, int],
     stride: tuple[int, int],
@@ -68,26 +73,31 @@ def test_any_size(
     padded: bool,
 ) -> None:
     """``padded``: the map that is written has a frame, for a window that reads it afterwards."""
-    (inputs, outputs), (down, across) = channels, stride
-    shape = (inputs, down * size[0], across * size[1])
+    inputs, outputs = (CHANNELS[levels][one % len(CHANNELS[levels])] for one in channels)
+    down, across = stride
+    shape = (inputs, levels * down * size[0], across * size[1])
     words: list[ops.Op] = [ops.Conv2d(inputs, outputs, (1, 1), stride), ops.ReLU()]
     if padded:
         words.append(ops.Conv2d(outputs, 3, (2, 2), padding=(1, 1)))
-    with always(room / WHOLE.second):
+    with always(levels, room / WHOLE.second):
         program = compare(chain(*words, shape=shape), images, target=LEVELS[level], threads=threads)
-    assert "strassen" in {step.part.kernel.family for step in program.plan.steps}  # type: ignore[union-attr]
+    found = [step.part.kernel for step in program.plan.steps]  # type: ignore[union-attr]
+    assert [one.levels for one in found if isinstance(one, Strassen)] == [levels]
 
 
-def test_a_residual_is_added_once_where_halves_share_pixels() -> None:
+@pytest.mark.parametrize(("levels", "channels", "size"), [(1, 64, (5, 7)), (2, 128, (7, 11))])
+def test_a_residual_is_added_once_where_parts_share_pixels(
+    levels: int, channels: int, size: tuple[int, int]
+) -> None:
     """35 pixels: both halves of the only strip have the one in the middle."""
     weights = {"weight": "w", "bias": "b"}
     nodes = (
-        Node("conv", ops.Conv2d(64, 64, (1, 1)), ("x0",), weights),
+        Node("conv", ops.Conv2d(channels, channels, (1, 1)), ("x0",), weights),
         Node("sum", ops.Add(), ("conv", "x0"), {}),
         Node("end", ops.SiLU(), ("sum",), {}),
     )
-    with always():
-        program = compare(Graph({"x0": ("N", 64, 5, 7)}, nodes, ("end",)), 3, threads=2)
+    with always(levels):
+        program = compare(Graph({"x0": ("N", channels, *size)}, nodes, ("end",)), 3, threads=2)
     (step,) = program.plan.steps
     assert isinstance(step, Step) and step.part.kernel.family == "strassen"
 
@@ -95,7 +105,7 @@ def test_a_residual_is_added_once_where_halves_share_pixels() -> None:
 def test_weights_are_what_the_seven_products_of_the_definition_need() -> None:
     """Products of NumPy's, so that no code of ours is involved."""
     layout = Layout(32, 4, 8, 16)
-    kernel = strassen.Strassen(layout, layout, (1, 1), (4, 1), 1, 1, False, Finish())
+    kernel = Strassen(layout, layout, (1, 1), (4, 1), 1, 1, False, Finish())
     rng = np.random.default_rng(0)
     weight, image = rng.standard_normal((32, 32)), rng.standard_normal((32, 32))
     packed = kernel.pack(weight.astype(np.float32), None)["weights"].reshape(7, 16, 16)
@@ -111,6 +121,28 @@ def test_weights_are_what_the_seven_products_of_the_definition_need() -> None:
     np.testing.assert_allclose(np.vstack(rows), image @ weight.T, atol=1e-5)
 
 
+@pytest.mark.parametrize("levels", [1, 2, 3])
+def test_routes_make_a_matrix_product(levels: int) -> None:
+    """In numbers alone: every product, where its sums wait, and what they end in."""
+    side = 2**levels
+    a, b = np.random.default_rng(levels).integers(-9, 9, (2, side, side)).astype(float)
+    seen = seven.of_map([[float(one) for one in row] for row in a], lambda x, y: x + y, lambda x, y: x - y)
+    found, waiting = np.full((side, side), np.nan), dict[tuple[int, str, tuple[int, int]], float]()
+    for number, (left, right) in enumerate(zip(seen, seven.of_weights(b, levels), strict=True)):
+        steps, value = seven.route(number, levels), left * right.item()
+        for level, (begin, end) in enumerate(steps):
+            inside = seven.quarter(steps[:level])
+            value += waiting[level, begin, inside] if begin else 0
+            if end in seven.WAITING:
+                waiting[level, end, inside] = value
+            elif end == seven.BOTH:
+                waiting[level, "Z", inside] += value
+                value += waiting[level, "Y", inside]
+        if steps[-1][1] not in seven.WAITING:
+            found[seven.quarter(steps)] = value
+    np.testing.assert_array_equal(found, a @ b)
+
+
 @pytest.mark.parametrize("level", LEVELS)
 def test_the_model_takes_it_for_many_channels_only_and_exact_never(level: str) -> None:
     """With code for every level."""
@@ -121,14 +153,14 @@ def test_the_model_takes_it_for_many_channels_only_and_exact_never(level: str) -
     assert families(small, Settings(target)) != ["strassen"]
     plan = make_plan(large, random_weights(large), {"x0": ("N", 512, 14, 14)}, Settings(target, threads=2))
     (step,) = plan.steps
-    assert isinstance(step, Step) and isinstance(step.part.kernel, strassen.Strassen)
+    assert isinstance(step, Step) and isinstance(step.part.kernel, Strassen)
     assert step.part.kernel.units % 2 == 0
     assert assembly(step.part.kernel.emit(target), target)
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "side"), [(40, 64, 8), (64, 40, 8), (64, 16, 8), (64, 64, 5)])
 def test_odd_or_small_halves_are_refused(inputs: int, outputs: int, side: int) -> None:
-    with always():
+    with always(1):
         assert "strassen" not in families(
             one_word(ops.Conv2d(inputs, outputs, (1, 1)), (inputs, side, side)), Settings(LEVELS["avx2"])
         )

@@ -20,7 +20,8 @@ from striate.engine.kernels.packed import COPY, Packed
 from striate.engine.kernels.pair import PairKernel
 from striate.engine.kernels.panels import product_cycles
 from striate.engine.kernels.rounding import Rounded
-from striate.engine.kernels.strassen import Strassen, strassen_cycles
+from striate.engine.kernels.strassen import Strassen
+from striate.engine.kernels.strassen_choice import strassen_cycles
 from striate.engine.kernels.tile import FRESH, direct_cycles, winograd_cycles
 from striate.engine.kernels.winograd_forms import Product, Tiles
 from striate.engine.target import Target
