@@ -20,6 +20,7 @@ from striate.engine.kernels.rounding import Rounded, in_words
 from striate.engine.kernels.storage import DOTS
 from striate.engine.kernels.strassen import Strassen
 from striate.engine.kernels.strassen_choice import strassen
+from striate.engine.kernels.tile import uneven
 from striate.engine.layout import Layout
 from striate.engine.recipe_convolution import window_of
 from striate.engine.recipe_pool import finish_of
@@ -27,6 +28,7 @@ from striate.engine.stage import Pair, Stage
 from striate.engine.target import Target
 
 TOGETHER = 1.08  # measured: one pass over what is expected of it
+MOST_FORMS = 3  # of one pass, that are worth a measurement
 MOST = 2  # forms of one pass over rounded maps that are worth a measurement
 
 
@@ -48,6 +50,9 @@ class Paired(Recipe):
             values["sums"] = stage.sums.root
         between, window = Finish(stage.op.words), window_of(stage.op.second)
         kernels = paired(source, target, between, window, finish, settings, sums)
+        if settings.threads > 1:  # an odd unit is left to one of them
+            kernels.sort(key=lambda one: cycles(one, machine) * uneven(one.units, settings.threads))
+        kernels = kernels[:MOST_FORMS]
         found = [Form((Part(kernel, values),), (partial(self._pack, kernel),)) for kernel in kernels]
         sides = (source.height, source.width)
         wide = Layout(target.channels, *sides, target.lanes)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -20,6 +21,7 @@ from striate.engine.kernels.core import WHOLE
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.strassen import Strassen
 from striate.engine.kernels.strassen_choice import strassen
+from striate.engine.kernels.tile import uneven
 from striate.engine.layout import Layout
 from striate.engine.machine_code import assembly
 from striate.engine.plan import Step, make_plan
@@ -156,6 +158,23 @@ def test_the_model_takes_it_for_many_channels_only_and_exact_never(level: str) -
     assert isinstance(step, Step) and isinstance(step.part.kernel, Strassen)
     assert step.part.kernel.units % 2 == 0
     assert assembly(step.part.kernel.emit(target), target)
+
+
+@pytest.mark.parametrize("threads", [2, 3])
+@pytest.mark.parametrize("level", ["avx512", "avx2"])
+def test_threads_get_as_many_units_each(level: str, threads: int) -> None:
+    """160 outputs of a half are 5 groups of 32, which no two threads share evenly: cut another way."""
+    target = replace(LEVELS[level], cpu="znver4") if level == "avx512" else LEVELS[level]
+    source, wide = (Layout(n, 14, 14, target.lanes) for n in (1152, 320))
+    kernel = strassen(source, wide, (1, 1), Finish(), target, threads)
+    assert kernel is not None and uneven(kernel.units, threads) < 1.1
+    words = ops.Conv2d(80, 240, 1), ops.Conv2d(240, 240, 3, 1, 1, groups=240)
+    graph = chain(*words, shape=(80, 14, 14))
+    plan = make_plan(
+        graph, random_weights(graph), {"x0": ("N", 80, 14, 14)}, Settings(target, threads=threads)
+    )
+    units = [s.part.kernel.units for s in plan.steps if isinstance(s, Step) and s.part.kernel.multiply_adds]
+    assert all(uneven(one, threads) < 1.25 for one in units), units
 
 
 @pytest.mark.parametrize(("inputs", "outputs", "side"), [(40, 64, 8), (64, 40, 8), (64, 16, 8), (64, 64, 5)])

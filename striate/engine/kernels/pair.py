@@ -28,6 +28,7 @@ from striate.engine.kernels.rounding import in_words
 from striate.engine.kernels.storage import FP32, Storage
 from striate.engine.layout import Layout
 
+TRIED = 4  # tiles that may be cut evenly for all threads
 ROOM = 3 * 2**16  # bytes of the wide map in the second-level cache
 Array = NDArray[np.float32]
 
@@ -188,7 +189,7 @@ def paired(
     sums: Layout | None = None,
     stored: Storage = FP32,
 ) -> list[PairKernel]:
-    """The estimated best: as tall a strip as the cache holds; the same with another tile; lower strips.
+    """The estimated best first: as tall strips as the cache holds (two tiles), lower ones, more of both.
 
     ``source``: the map before it is rounded, if it is.
     """
@@ -209,5 +210,6 @@ def paired(
     for number in (strips, min(2 * strips, target.height)):
         pixels = kernel(number, tile).wide.pixels
         tiles = product_tiles(pixels, target.blocks, deep, settings.target)
-        found += [kernel(number, one) for _, one in tiles[: 2 if number == strips else 1]]
-    return list(dict.fromkeys(found))
+        found.append([kernel(number, one) for _, one in tiles[:TRIED]])
+    tall, low = found
+    return list(dict.fromkeys([*tall[:2], *low[:1], *tall[2:], *low[1:]]))

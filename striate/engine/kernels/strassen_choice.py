@@ -10,13 +10,14 @@ from striate.engine.kernels.core import core
 from striate.engine.kernels.finish import Finish
 from striate.engine.kernels.seven import STEPS
 from striate.engine.kernels.strassen import Strassen
-from striate.engine.kernels.tile import tiles_in_registers, turn
+from striate.engine.kernels.tile import tiles_in_registers, turn, uneven
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
 ROOM = {1: 3 / 4, 2: 3 / 2}  # by levels, of the second cache: for copied pixels; measured
 FEWEST = 32  # pixels and channels, in and out: with fewer, nothing is left of what seven products save
 COPY = {1: 20.0, 2: 44.0}  # by levels, cycles for seven vectors that are copied, with their sums; measured
+TRIED = 4  # tiles that may be cut evenly for all threads
 END = 30.0  # cycles to begin and end a tile; measured
 
 
@@ -31,15 +32,14 @@ def strassen(
     gate: Layout | None = None,
 ) -> Strassen | None:
     """The kernel for these maps that is estimated to be fastest; None where no halves are whole and large."""
-    found = [_with(n, source, target, stride, finish, machine, gate) for n in ROOM]
+    found = [one for n in ROOM for one in _with(n, source, target, stride, finish, machine, gate)]
     cuts = [
-        replace(one, cut=n) for one in found if one for n in range(one.groups, 0, -1) if one.groups % n == 0
+        replace(one, cut=n)
+        for one in found
+        for n in range(one.groups, 0, -1)
+        if one.groups % n == 0 and (threads > 1 or n == one.groups)
     ]
-    return min(
-        cuts,
-        key=lambda one: strassen_cycles(one, machine) * -(-one.units // threads) / one.units,
-        default=None,
-    )
+    return min(cuts, key=lambda one: strassen_cycles(one, machine) * uneven(one.units, threads), default=None)
 
 
 def _with(
@@ -50,13 +50,13 @@ def _with(
     finish: Finish,
     machine: Target,
     gate: Layout | None,
-) -> Strassen | None:
-    """The best tile; None where parts are not whole, or too small."""
+) -> list[Strassen]:
+    """With the best tiles; none where parts are not whole, or too small."""
     side, products = 2**levels, len(STEPS) ** levels
     small = min(source.channels, target.channels, target.pixels) < FEWEST * side // 2
     uneven = source.blocks % side or target.blocks % side
     if source.lanes != target.lanes or target.lanes == 1 or small or uneven:
-        return None
+        return []
     near, of_part = core(machine).second, 4 * products / side**2  # bytes for each value
     far = of_part * source.blocks * target.blocks * target.lanes**2 > near // 2
     copied = of_part * source.blocks * source.lanes * target.pixels
@@ -64,7 +64,7 @@ def _with(
     plain = Strassen(source, target, stride, (1, 1), max(1, strips), 1, far, finish, gate, levels)
     tiles = tiles_in_registers(min(plain.share, machine.registers), min(plain.wide, 6), machine.registers)
     whole = [replace(plain, tile=tile, cut=-(-plain.wide // tile[1])) for tile in tiles]
-    return min(whole, key=lambda one: strassen_cycles(one, machine))
+    return sorted(whole, key=lambda one: strassen_cycles(one, machine))[:TRIED]
 
 
 def strassen_cycles(kernel: Strassen, machine: Target) -> float:

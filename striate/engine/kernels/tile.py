@@ -119,7 +119,8 @@ def winograd_kinds(
     tiles = -(-target.height * -(-target.width // plain.columns) // plain.runs)
     found: dict[tuple[int, bool, bool], tuple[float, Scheme]] = {}
     for scheme in winograd_schemes(source, stored, window, machine, pool):
-        cycles = winograd_cycles(scheme, machine) * uneven(scheme, threads)
+        pieces = scheme.rounds if scheme.chunks == 1 else scheme.chunks
+        cycles = winograd_cycles(scheme, machine) * uneven(pieces, threads)
         kind = scheme.m, scheme.fresh > 0, scheme.chunks > 1
         if kind not in found or cycles < found[kind][0]:
             found[kind] = cycles, scheme
@@ -133,9 +134,8 @@ def winograd_kinds(
     return pays, tuple(scheme for _, scheme in kinds)
 
 
-def uneven(scheme: Scheme, threads: int) -> float:
-    """How much longer it takes than if its pieces could be cut."""
-    pieces = scheme.rounds if scheme.chunks == 1 else scheme.chunks
+def uneven(pieces: int, threads: int) -> float:
+    """How much longer work in so many pieces takes than if these could be cut."""
     return -(-pieces // threads) * threads / pieces
 
 
