@@ -158,7 +158,12 @@ def _first_to_speak() -> bool:
 
 
 def _refuse_to_repeat(error: StriateError) -> None:
-    """Of an error that several processes meet, such as a full disk, one speaks."""
+    """Of an error that several processes meet, such as a full disk, one speaks.
+
+    Our launcher stops the rest as soon as one has ended: who is to speak goes on until that is done.
+    """
     error.apart = True
+    if VERDICT in os.environ and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
     if not isinstance(error, LeftAloneError) and not _first_to_speak():
         error.silent = True
