@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -10,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from striate.api.choices import objective, training_batches
 from striate.api.run import Run
 from striate.api.stages import Listener, Noted, stage, tell
-from striate.errors import ArgumentError, BundleError, RunError, WeightsWarning, command
+from striate.errors import VERDICT, ArgumentError, BundleError, RunError, WeightsWarning, command
 from striate.runs import RunFolder
 
 if TYPE_CHECKING:
@@ -80,9 +81,12 @@ def carry_out(
 
 
 def how_to_go_on(folder: RunFolder) -> str:
-    """The command that continues a run; of a fold, all of its folder."""
-    above = RunFolder(folder.path.parent)
-    return command("train", "--resume", above.path if above.settings.exists() else folder.path)
+    """The command that continues a run, with as many processes; of a fold, all of its folder."""
+    from striate.training.team import all_processes
+
+    above, count = RunFolder(folder.path.parent), all_processes() if VERDICT in os.environ else 1
+    several = ("--processes", count) if count > 1 else ()
+    return command("train", "--resume", above.path if above.settings.exists() else folder.path, *several)
 
 
 class _Warnings:

@@ -32,8 +32,8 @@ def capture(
 ) -> tuple[Graph, dict[str, np.ndarray]]:
     """The network as it acts in evaluation mode, functional calls and additions included.
 
-    ``example`` is an input (N, C, H, W), a tuple of inputs, or a shape such as (1, 3, 32, 32); its values do
-    not matter. The batch becomes "N" in the graph's input shapes; where the module fixes it, the example's
+    ``example`` is an input (N, C, H, W), a tensor or array, a tuple of inputs, or a shape such as
+    (1, 3, 32, 32); its values do not matter. The batch becomes "N" in the graph's input shapes; where the module fixes it, the example's
     batch stands there and StaticBatchWarning says why. The module itself is left as it was.
 
     Returns the graph and its tensors under the module's own names (state_dict); tied tensors once. Numbers in

@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stderr
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.export import ExportedProgram
@@ -146,18 +147,29 @@ def _quiet() -> Iterator[None]:
             logger.setLevel(level)
 
 
-def as_tensors(module: nn.Module, example: Tensor | Sequence[Any]) -> tuple[Tensor, ...]:
-    """The example as tensors on the module's device. A tuple of sizes, batch first, becomes zeros."""
+def as_tensors(module: nn.Module, example: Any) -> tuple[Tensor, ...]:
+    """The example, tensors or NumPy arrays, as tensors on the module's device. A tuple of sizes, batch first,
+    becomes zeros."""
     own = next((t for t in module.parameters() if t.is_floating_point()), torch.empty(0))
-    given: Sequence[Any] = (example,) if isinstance(example, Tensor) else tuple(example)
-    if given and all(isinstance(size, int) for size in given[1:]) and isinstance(given[0], (int, str)):
+    several = isinstance(example, Sequence) and not isinstance(example, str)
+    given = [_from_numpy(one, own.dtype) for one in (example if several else (example,))]
+    sizes = given[1:] if several else [None]
+    if given and all(type(size) is int for size in sizes) and type(given[0]) in (int, str):
         batch = given[0] if isinstance(given[0], int) else 1
         if min(batch, *given[1:], 1) < 1:
-            raise ArgumentError(f"example must have sizes of at least 1, got {given}: correct it.")
+            raise ArgumentError(f"example must have sizes of at least 1, got {tuple(given)}: correct it.")
         return (torch.zeros(batch, *given[1:], dtype=own.dtype, device=own.device),)
     if not given or not all(isinstance(tensor, Tensor) and tensor.ndim and len(tensor) for tensor in given):
         raise ArgumentError(
-            "example must be a tensor, a tuple of tensors, or a shape such as (1, 3, 32, 32), "
-            f"got {example!r:.80}: give a batch with at least one image."
+            "example must be a tensor or an array of at least one image, a tuple of them, or a shape such as "
+            f"(1, 3, 32, 32), got {example!r:.80}: give the shape."
         )
     return tuple(tensor.to(own.device) for tensor in given)
+
+
+def _from_numpy(one: Any, dtype: torch.dtype) -> Any:
+    """An array of numbers as a tensor; fractions in the module's precision."""
+    if not isinstance(one, np.ndarray) or one.dtype.kind not in "fiub":
+        return one
+    tensor = torch.from_numpy(np.ascontiguousarray(one))
+    return tensor.to(dtype) if tensor.is_floating_point() else tensor

@@ -17,7 +17,7 @@ from striate.capture import capture
 from striate.capture.chain import READERS, chained
 from striate.capture.program import as_tensors, export
 from striate.capture.reading import Reading
-from striate.errors import ShapeError
+from striate.errors import ArgumentError, ShapeError
 from striate.graph.store import graph_to_json
 from striate.sketch import named_graph, recognise
 
@@ -150,3 +150,19 @@ def test_a_chain_needs_none_of_torchs_compiler() -> None:
         "capture(models.create('striate_tiny'), (1, 1, 28, 28)); sys.exit('torch._dynamo' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_an_array_is_an_example(dtype: type) -> None:
+    module = nn.Conv2d(1, 2, 3)
+    (tensor,) = as_tensors(module, np.zeros((2, 1, 5, 5), dtype))
+    assert tensor.shape == (2, 1, 5, 5) and tensor.dtype == torch.float32
+
+
+@pytest.mark.parametrize(
+    "example",
+    [None, 5, "1x1x5x5", (), (True, 1, 5, 5), (1, 1, 5.5, 5), np.array(["a"]), np.zeros((0, 1, 5, 5))],
+)
+def test_what_is_no_example_is_a_sentence(example: object) -> None:
+    with pytest.raises(ArgumentError, match="example must be a tensor or an array of at least one image"):
+        as_tensors(nn.Conv2d(1, 2, 3), example)
