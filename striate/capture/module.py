@@ -33,8 +33,9 @@ def capture(
     """The network as it acts in evaluation mode, functional calls and additions included.
 
     ``example`` is an input (N, C, H, W), a tensor or array, a tuple of inputs, or a shape such as
-    (1, 3, 32, 32); its values do not matter. The batch becomes "N" in the graph's input shapes; where the module fixes it, the example's
-    batch stands there and StaticBatchWarning says why. The module itself is left as it was.
+    (1, 3, 32, 32); its values do not matter. The batch becomes "N" in the graph's input shapes; where the
+    module fixes it, the example's batch stands there and StaticBatchWarning says why. The module itself is
+    left as it was.
 
     Returns the graph and its tensors under the module's own names (state_dict); tied tensors once. Numbers in
     the forward are float64 constants "constant.0" ... Half precision is widened to float32. On the meta
