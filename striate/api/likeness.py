@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from striate.api import number_format
@@ -31,15 +32,16 @@ def choice_of(folder: RunFolder, given: Mapping[str, Any]) -> Choice:
     Raises RunError when settings.json is not whole, ArgumentError for an impossible setting.
     """
     from striate.data.augment import Augmentation
+    from striate.training.device import device_of
     from striate.training.settings import TrainSettings
 
     written = read_record(folder.settings, model=dict, settings=dict, augmentation=dict, device=dict)
-    settings = {**written["settings"], **_placed(written["device"]), **given}
+    settings = TrainSettings.from_json({**written["settings"], **_placed(written["device"]), **given})
     ours = written["settings"].get("precision") == "auto" or "precision" in written.get("unasked", ())
     unasked = ours and "precision" not in given
-    if unasked and _device(settings["device"]) != written["device"].get("device"):
-        settings["precision"] = "auto"
-    checked = number_format.settled(TrainSettings.from_json(settings), written["model"]["name"])
+    if unasked and device_of(settings) != written["device"].get("device"):
+        settings = replace(settings, precision="auto")
+    checked = number_format.settled(settings, written["model"]["name"])
     refuse_alone(checked, Augmentation.from_json(written["augmentation"]))
     names = ("precision",) if unasked else ()
     return Choice(written["model"], checked.to_json(), written["augmentation"], unasked=names)
@@ -63,13 +65,6 @@ def differences(folder: RunFolder, dataset: Dataset) -> list[str]:
     if other:
         found.append(f"The result may differ from {folder.path} in its last digits: {'; '.join(other)}.")
     return found
-
-
-def _device(asked: str) -> str:
-    """What "auto" is here."""
-    import torch
-
-    return asked if asked != "auto" else "cuda" if torch.cuda.is_available() else "cpu"
 
 
 def _placed(device: Mapping[str, Any]) -> dict[str, Any]:

@@ -141,11 +141,14 @@ def train(
         return
     if not finished.finished:  # Ctrl-C: the run is saved, the progress has said how to continue
         if as_json:
+            from striate.api.carrying import how_to_go_on
+            from striate.runs import RunFolder
+
             emit(
                 {
                     "run": str(finished.path),
                     "finished": False,
-                    "next": command("train", "--resume", finished.path),
+                    "next": how_to_go_on(RunFolder(finished.path)),
                 }
             )
         sys.exit(INTERRUPTED)

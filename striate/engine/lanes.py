@@ -21,22 +21,19 @@ EXPONENTIAL = 6  # multiply-adds that one costs more in short vectors: 8% of Eff
 
 def suits(graph: Graph, size: tuple[int, ...], target: Target, other: Target) -> bool:
     """Whether ``other``, of shorter vectors, suits the network for inputs of that size (C, H, W)."""
-    known = _known(graph, size)
+    known = known_of(graph, size)
     more = EXPONENTIAL * _exponentials(graph, known)
-    return _with_idle(graph, known, target.lanes) > LEAST * (_with_idle(graph, known, other.lanes) + more)
+    return with_idle(graph, known, target.lanes) > LEAST * (with_idle(graph, known, other.lanes) + more)
 
 
-def with_idle(graph: Graph, size: tuple[int, ...], lanes: int) -> int:
-    """Multiply-adds of one image, if each layer's output channels fill whole vectors."""
-    return _with_idle(graph, _known(graph, size), lanes)
-
-
-def _known(graph: Graph, size: tuple[int, ...]) -> dict[str, Derived]:
+def known_of(graph: Graph, size: tuple[int, ...]) -> dict[str, Derived]:
+    """What is derived of each value of one image."""
     one = (1, *size)
     return {name: Derived((shape,)) for name, shape in inputs_of(graph, one).items()} | derive(graph, one)
 
 
-def _with_idle(graph: Graph, known: dict[str, Derived], lanes: int) -> int:
+def with_idle(graph: Graph, known: dict[str, Derived], lanes: int) -> int:
+    """Multiply-adds of one image, if each layer's output channels fill whole vectors."""
     total = 0
     for node in graph:
         if isinstance(node.op, Conv | Linear):

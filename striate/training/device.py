@@ -67,17 +67,21 @@ class Placement:
         return torch.autocast(self.device, dtype=torch.bfloat16, enabled=self.precision == "bf16")
 
 
+def device_of(settings: TrainSettings) -> str:
+    """What ``auto`` is here, or the device asked for. Raises ArgumentError for one that is not there."""
+    there = torch.cuda.is_available()
+    if settings.device == "cuda" and not there:
+        raise ArgumentError("device must be one that is there, got 'cuda' and torch sees none: use auto.")
+    return settings.device if settings.device != "auto" else "cuda" if there else "cpu"
+
+
 def place(settings: TrainSettings) -> Placement:
     """Turn every ``auto`` of ``settings`` into a choice.
 
     Raises ArgumentError for ``device="cuda"`` without a CUDA device, and ``precision="tf32"`` without tensor
     cores that have it.
     """
-    device = settings.device
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    elif device == "cuda" and not torch.cuda.is_available():
-        raise ArgumentError("device must be one that is there, got 'cuda' and torch sees none: use auto.")
+    device = device_of(settings)
     precision = settings.precision
     if precision == "auto":
         precision = "bf16" if has_bf16(device) else "fp32"

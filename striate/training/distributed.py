@@ -133,8 +133,8 @@ def _interface_towards(address: str, port: int) -> str | None:
             for _, name in socket.if_nameindex():
                 with suppress(OSError):  # an interface without an address
                     answer = fcntl.ioctl(
-                        probe.fileno(), 0x8915, struct.pack("256s", name.encode()[:15])
-                    )  # SIOCGIFADDR
+                        probe.fileno(), _ADDRESS_OF_INTERFACE, struct.pack("256s", name.encode()[:15])
+                    )
                     if socket.inet_ntoa(answer[20:24]) == own:
                         return name
     except OSError:

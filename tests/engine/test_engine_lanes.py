@@ -13,7 +13,7 @@ from striate.arithmetic import cost
 from striate.bundle import Bundle
 from striate.engine import engine
 from striate.engine.kernels.core import HALVED, WHOLE, core
-from striate.engine.lanes import suits, with_idle
+from striate.engine.lanes import known_of, suits, with_idle
 from striate.engine.network import Network
 from striate.engine.target import HALVING, LEVELS, Target, host, shorter
 from striate.graph.graph import Graph
@@ -31,7 +31,7 @@ def test_idle_lanes_are_counted() -> None:
     graph = chain(ops.Conv2d(1, 6, 5), ops.ReLU(), shape=(1, 12, 12))
     once = cost(ops.Conv2d(1, 6, 5), [(1, 1, 12, 12)]).multiply_adds.result
     assert once == 8 * 8 * 25 * 6
-    found = [with_idle(graph, (1, 12, 12), lanes) for lanes in (1, 4, 8, 16)]
+    found = [with_idle(graph, known_of(graph, (1, 12, 12)), lanes) for lanes in (1, 4, 8, 16)]
     assert found == [once, once // 6 * 8, once // 6 * 8, once // 6 * 16]
 
 

@@ -50,8 +50,10 @@ def test_five_by_five(
 
 
 IN_A_LINE = [(taps, m) for taps, sizes in IN_LINE.items() for m in sizes]
-IN_A_LINE_FORMS = {**FORMS, "smaller last tiles": lambda s: s.mixed}
-del IN_A_LINE_FORMS["transformed in the call"], IN_A_LINE_FORMS["stored, several groups in a round"]
+IN_A_LINE_FORMS = {
+    **{name: FORMS[name] for name in ("stored, all tiles", "stored, some tiles")},
+    "smaller last tiles": lambda s: s.mixed,
+}
 
 
 @pytest.mark.parametrize("down", [True, False])

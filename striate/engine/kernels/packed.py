@@ -26,7 +26,7 @@ from striate.engine.kernels.multiply import LINE, Asking, Reduction, multiply
 from striate.engine.kernels.packing import filled_up, in_groups
 from striate.engine.kernels.panels import offsets, product_cycles, product_tile
 from striate.engine.kernels.storage import FP32, Storage
-from striate.engine.kernels.tile import SHARES
+from striate.engine.kernels.tile import SHARES, uneven
 from striate.engine.layout import Layout
 from striate.engine.target import Target
 
@@ -260,7 +260,7 @@ def packed(
 
     def cycles(parts: int) -> float:
         units = parts * -(-tiles // strip)
-        return (sums + parts * copied) * -(-units // threads) / units
+        return (sums + parts * copied) * uneven(units, threads)
 
     fewest = 1 if chunk == source.blocks else min(groups, 2 * SHARES)  # sums that wait are to stay near
     parts = min((n for n in range(fewest, groups + 1) if groups % n == 0), key=cycles)

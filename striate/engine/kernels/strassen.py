@@ -172,7 +172,7 @@ class Strassen(Kernel):
                 if kind not in codes:
                     codes[kind] = self._code(work, kind, steps)
                 with to.loop(self.tiles) as turn:
-                    self._call(work, codes[kind], number, group, turn, here)
+                    self._call(work, codes[kind], (number, steps), group, turn, here)
 
     def _copy(self, work: Work, here: list[Number]) -> None:
         """What the products take of the map, each as [tile][block][pixel][lane]."""
@@ -206,9 +206,16 @@ class Strassen(Kernel):
                         to.put(value, work.scratch, to.plus(number * self.copied + i * to.lanes, row))
 
     def _call(
-        self, work: Work, code: Emitter, number: int, group: Number, turn: Number, here: list[Number]
+        self,
+        work: Work,
+        code: Emitter,
+        numbered: tuple[int, list[Step]],
+        group: Number,
+        turn: Number,
+        here: list[Number],
     ) -> None:
-        to, (p, q), steps = work.to, self.tile, route(number, self.levels)
+        """``numbered``: a product's number and steps."""
+        to, (p, q), (number, steps) = work.to, self.tile, numbered
         panel = to.plus(to.times(group, self.products), number)
         copied = to.plus(number * self.copied, to.times(turn, self.deep * p * to.lanes))
         arguments = [(work.scratch, copied), (work.buffer("weights"), to.times(panel, self.panel))]

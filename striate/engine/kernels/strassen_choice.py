@@ -54,8 +54,8 @@ def _with(
     """With the best tiles; none where parts are not whole, or too small."""
     side, products = 2**levels, len(STEPS) ** levels
     small = min(source.channels, target.channels, target.pixels) < FEWEST * side // 2
-    uneven = source.blocks % side or target.blocks % side
-    if source.lanes != target.lanes or target.lanes == 1 or small or uneven:
+    odd = source.blocks % side or target.blocks % side
+    if source.lanes != target.lanes or target.lanes == 1 or small or odd:
         return []
     near, of_part = core(machine).second, 4 * products / side**2  # bytes for each value
     far = of_part * source.blocks * target.blocks * target.lanes**2 > near // 2
